@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from comparator import cost
+from comparator import api_cost
 from comparator.assumption import optional
 from comparator.comparison import Quantity, Term
 from comparator.cost import Mix
@@ -55,7 +55,7 @@ class ApiTraining:
 
     def terms(self, price: PriceOf) -> tuple[Term, ...]:
         """USD per run."""
-        return cost.api_training(price(self.model.series("training")), self.tokens)
+        return api_cost.api_training(price(self.model.series("training")), self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ApiFee:
 
     def terms(self, price: PriceOf) -> tuple[Term, ...]:
         """USD per run."""
-        return cost.api_fee(self.fee)
+        return api_cost.api_fee(self.fee)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ class ApiTokens:
     def _meters(self) -> dict[str, Callable[[Quantity, Mix], tuple[Term, ...]]]:
         mix = self.mix
         meters = {
-            "input": (cost.api_input, mix.input.value.point * (1 - mix.cached.value.low)),
-            "cache_read": (cost.api_cached, mix.input.value.point * mix.cached.value.high),
-            "output": (cost.api_output, mix.output.value.point),
+            "input": (api_cost.api_input, mix.input.value.point * (1 - mix.cached.value.low)),
+            "cache_read": (api_cost.api_cached, mix.input.value.point * mix.cached.value.high),
+            "output": (api_cost.api_output, mix.output.value.point),
         }
         return {name: formula for name, (formula, most) in meters.items() if most}
 

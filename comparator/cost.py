@@ -1,4 +1,4 @@
-"""What fine-tuning and inference cost, by API and on machines of one's own: pure formulas."""
+"""What fine-tuning and inference cost on machines of one's own: pure formulas, and the mix."""
 
 from __future__ import annotations
 
@@ -164,31 +164,6 @@ def amortised(
 def engineer_per_run(salary: Quantity, fraction: Quantity, runs: Quantity) -> tuple[Term, ...]:
     """USD per run of the people: salary a year x fraction of their time / runs a year."""
     return (Term("engineer", (salary, fraction), (runs,)),)
-
-
-def api_training(price: Quantity, tokens: Quantity) -> tuple[Term, ...]:
-    """USD per run: price per 10^6 trained tokens (epochs x dataset) x tokens / 10^6."""
-    return (Term("training", (price, tokens), (MTOK,)),)
-
-
-def api_fee(fee: Quantity) -> tuple[Term, ...]:
-    """USD per run, as billed or as found in practice."""
-    return (Term("fee", (fee,)),)
-
-
-def api_input(price: Quantity, mix: Mix) -> tuple[Term, ...]:
-    """USD per 10^6 tokens of the mix: price x I/(I+O) x (1-h); cached tokens are part of input."""
-    return (Term("input", (price, mix.input_share, *mix.uncached)),)
-
-
-def api_cached(price: Quantity, mix: Mix) -> tuple[Term, ...]:
-    """USD per 10^6 tokens of the mix: price of a cache read x I/(I+O) x h."""
-    return (Term("cached input", (price, mix.input_share, mix.cached)),)
-
-
-def api_output(price: Quantity, mix: Mix) -> tuple[Term, ...]:
-    """USD per 10^6 tokens of the mix: price x O/(I+O)."""
-    return (Term("output", (price, mix.output_share)),)
 
 
 def served(hourly: Quantity, fleet: Fleet, speed: Quantity) -> tuple[Term, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from comparator import cost
+from comparator import api_cost, cost
 from comparator.assumption import ASSUMPTIONS
 from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.interval import Interval
@@ -157,7 +157,7 @@ def _ends(api: Cost) -> Iterator[tuple[str, Cost]]:
     ends = {"lowest": value.low, "middle": value.point, "highest": value.high}
     for word, bill in {"": value.point}.items() if value.certain else ends.items():
         known = Quantity.defined("API", api.unit, bill, "one end of its cost")
-        yield word and f", API at its {word}", Cost(api.unit, cost.api_fee(known))
+        yield word and f", API at its {word}", Cost(api.unit, api_cost.api_fee(known))
 
 
 def _rented(way: MachineTraining, comparison: Comparison) -> Cost:

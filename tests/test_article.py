@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from comparator import cost
+from comparator import api_cost, cost
 from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.cost import Speed
 from comparator.explain import Explanation, explain
@@ -98,7 +98,7 @@ def on_demand(hours: str) -> tuple[Term, ...]:
 
 def fee(usd: int) -> tuple[Term, ...]:
     """A run by API."""
-    return cost.api_fee(the(usd))
+    return api_cost.api_fee(the(usd))
 
 
 def a_million_tokens(rate: str) -> tuple[Term, ...]:
@@ -116,7 +116,7 @@ def speed_of(hours: str) -> D | None:
 
 def million_tokens_for(usd: int) -> D:
     """The millions of trained tokens that a fee buys at $8 per 10^6."""
-    tokens = against(fee(usd), cost.api_training(the(8), the(1, "tokens"))).break_even("tokens")
+    tokens = against(fee(usd), api_cost.api_training(the(8), the(1, "tokens"))).break_even("tokens")
     assert tokens is not None
     return tokens / 10**6
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from comparator import cost
+from comparator import api_cost, cost
 from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.cost import Fleet, Mix, Service, Speed
 from comparator.interval import Interval
@@ -44,8 +44,8 @@ def mini(input_price: str = "0.15", output_price: str = "0.60") -> Cost:
     """3,000 tokens in and 1,000 out by API; gpt-4o-mini unless told otherwise."""
     return Cost(
         cost.PER_MTOK,
-        cost.api_input(the(input_price, "input"), MIX)
-        + cost.api_output(the(output_price, "output"), MIX),
+        api_cost.api_input(the(input_price, "input"), MIX)
+        + api_cost.api_output(the(output_price, "output"), MIX),
     )
 
 
@@ -71,7 +71,7 @@ def lora(attempts: str = "1", speed: Speed = LORA) -> tuple[Term, ...]:
 
 def by_api() -> tuple[Term, ...]:
     """The same tokens at $3 per 10^6: $9."""
-    return cost.api_training(the("3", "price"), LORA.tokens)
+    return api_cost.api_training(the("3", "price"), LORA.tokens)
 
 
 def test_a_measured_fine_tune_costs_what_was_worked_out() -> None:
@@ -164,9 +164,9 @@ def test_a_cache_hit_is_a_part_of_the_input_on_both_sides() -> None:
     """With half of the input cached (0.075 $ by API, no prompt work by machine), R is 1.6845."""
     mix = Mix(MIX.input, MIX.output, the("0.5", "cached share"))
     api = (
-        cost.api_input(the("0.15"), mix)
-        + cost.api_cached(the("0.075"), mix)
-        + cost.api_output(the("0.6"), mix)
+        api_cost.api_input(the("0.15"), mix)
+        + api_cost.api_cached(the("0.075"), mix)
+        + api_cost.api_output(the("0.6"), mix)
     )
     found = Comparison(llama(mix=mix), Cost(cost.PER_MTOK, api))
     assert round(found.ratio.point, 4) == Decimal("1.6845")
