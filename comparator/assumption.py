@@ -17,7 +17,8 @@ class Assumption:
     """A setting that may be a number or `{ low, point, high, source }`.
 
     Without a `default` it must be given. `positive`: 0 is refused. `kind` as in `Quantity`: a
-    definition says what the work or the machine is, and is not varied.
+    definition says what the work or the machine is, and is not varied. Those of one `cause` rise
+    and fall together.
     """
 
     name: str
@@ -28,6 +29,11 @@ class Assumption:
     positive: bool = True
     at_least: Decimal = Decimal(0)
     at_most: Decimal | None = None
+    cause: str = ""
+
+    def quantity(self, value: Interval, source: str) -> Quantity:
+        """With this value."""
+        return Quantity(self.name, self.unit, value, source, self.kind, cause=self.cause)
 
     def refusal(self, value: Decimal) -> str | None:
         """Why a value is impossible, or None."""
@@ -48,6 +54,7 @@ def _between(low: str, point: str, high: str) -> Interval:
 
 
 _ONE = Decimal(1)
+_LOAD = "how bursty and how impatient the users are"
 
 ASSUMPTIONS = {
     "hours_per_run": Assumption("hours a run", "hours"),
@@ -95,6 +102,7 @@ ASSUMPTIONS = {
         _between("0.15", "0.4", "0.8"),
         "practitioners say 15-30 % and 30-60 %; no measured public data set was found",
         at_most=_ONE,
+        cause=_LOAD,
     ),
     "latency_derate": Assumption(
         "throughput left under a latency bound",
@@ -102,6 +110,7 @@ ASSUMPTIONS = {
         _between("0.45", "0.8", "1"),
         "MLPerf inference v5.1, Server and Interactive against Offline, 70B on H100 and H200",
         at_most=_ONE,
+        cause=_LOAD,
     ),
     "redundancy": Assumption(
         "machines kept for each one needed",
@@ -137,9 +146,9 @@ def assumption(table: Table, key: str) -> Quantity:
     """The quantity that `key` sets, or its default; a sentence when it is missing or impossible."""
     known = ASSUMPTIONS[key]
     if not table.has(key) and known.default is not None:
-        return Quantity(known.name, known.unit, known.default, known.source, known.kind)
+        return known.quantity(known.default, known.source)
     value, source = _interval(table, key, known)
-    return Quantity(known.name, known.unit, value, source, known.kind)
+    return known.quantity(value, source)
 
 
 def optional(table: Table, key: str) -> Quantity | None:
@@ -159,6 +168,8 @@ def _interval(table: Table, key: str, known: Assumption) -> tuple[Interval, str]
     parts.close()
     if not low <= point <= high:
         raise table.error(key, f"has low {low}, point {point}, high {high}; they must rise")
+    if high and not point:
+        raise table.error(key, f"has point 0 and high {high}; give a point above 0")
     return Interval(low, point, high), source
 
 

@@ -24,7 +24,8 @@ class Quantity:
     """A figure with a name, a unit and a source; `price` is set when the price book gave it.
 
     `kind`: price, assumption, or definition (what the work is, how units convert). Two quantities
-    of one comparison with the same name are the same quantity.
+    of one comparison with the same name are the same quantity. Those with the same `cause` rise
+    and fall together; one whose cause begins with "-" goes the other way.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Quantity:
     source: str
     kind: str = "assumption"
     price: Price | None = None
+    cause: str = ""
 
     @classmethod
     def defined(cls, name: str, unit: str, value: Decimal | int, source: str) -> Quantity:
@@ -106,7 +108,10 @@ class Comparison:
 
     @property
     def ratio(self) -> Interval:
-        """Low, point, high; a quantity on both sides makes it wider than need be."""
+        """At the corners: no choice of values within the ranges gives less or more.
+
+        A quantity on both sides makes it wider than need be. `spread` says what is likely.
+        """
         return self.self_host.value / self.api.value
 
     @property

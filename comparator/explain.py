@@ -17,6 +17,7 @@ from comparator.interval import Interval
 from comparator.ratio import Evaluation, Prices
 from comparator.self_host import MachineTraining
 from comparator.sensitivity import BreakEven, Sensitivity, break_evens, sensitivities, text
+from comparator.spread import Outlook
 from comparator.workload import Claim
 from pricebook.quote import isoformat
 
@@ -48,8 +49,10 @@ class Explanation:
 
     def as_dict(self) -> dict[str, Any]:
         """The answer of `explain --json`: a row of `ratios`, and what stands behind it."""
+        outlook = self.evaluation.outlook
         return {
             **self.evaluation.as_dict(),
+            "spread": outlook and outlook.ratio.as_dict(),
             "working": [*_working(self.evaluation)],
             "figures": {name: text(value) for name, value in self.figures.items()},
             "break_even": [each.as_dict() for each in self.break_evens],
@@ -79,10 +82,10 @@ def lines(explanation: Explanation) -> Iterator[str]:
     """The explanation for a terminal, line by line."""
     evaluation = explanation.evaluation
     yield f"{evaluation.workload.name}, {isoformat(evaluation.at)}"
-    if evaluation.comparison is None:
+    if evaluation.comparison is None or evaluation.outlook is None:
         yield f"  {evaluation.verdict}"
         return
-    yield from _summary(evaluation, evaluation.comparison)
+    yield from _summary(evaluation, evaluation.outlook)
     yield from _section("Inputs", map(_input, evaluation.comparison.quantities))
     yield from _section("Working, at the central figures", _working(evaluation))
     yield from _section("Figures", (f"{n}: {short(v)}" for n, v in explanation.figures.items()))
@@ -117,11 +120,11 @@ def _figures(
 def _ratios(comparison: Comparison) -> dict[str, Decimal]:
     ratio, ours, api = comparison.ratio, comparison.self_host.value, comparison.api.value
     figures = {
-        "ratio, low": ratio.low,
+        "ratio, lowest": ratio.low,
         "ratio, both costs low": ours.low / api.low,
         "ratio": ratio.point,
         "ratio, both costs high": ours.high / api.high,
-        "ratio, high": ratio.high,
+        "ratio, highest": ratio.high,
     }
     return {"ratio": ratio.point} if ratio.certain else figures
 
@@ -151,8 +154,8 @@ def _by_part(way: MachineTraining, comparison: Comparison) -> dict[str, Decimal]
         "machine, a run": machines.point,
         "engineer, a run": people,
         "engineer, share of the cost": people / comparison.self_host.value.point,
-        "machine alone, ratio, low": machines.low / api.high,
-        "machine alone, ratio, high": machines.high / api.low,
+        "machine alone, ratio, lowest": machines.low / api.high,
+        "machine alone, ratio, highest": machines.high / api.low,
     }
 
 
@@ -178,11 +181,14 @@ def _by_year(
     return figures
 
 
-def _summary(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
+def _summary(evaluation: Evaluation, outlook: Outlook) -> Iterator[str]:
     workload = evaluation.workload
-    yield f"  {workload.self_host.title}: {_range(comparison.self_host.value)} {workload.unit}"
-    yield f"  {workload.api.title}: {_range(comparison.api.value)} {workload.unit}"
-    yield f"  ratio: {_range(comparison.ratio)}; {evaluation.verdict}"
+    yield f"  {workload.self_host.title}: {_range(outlook.self_host.range)} {workload.unit}"
+    yield f"  {workload.api.title}: {_range(outlook.api.range)} {workload.unit}"
+    yield f"  ratio: {_range(outlook.ratio.range)}; {evaluation.verdict}"
+    if not outlook.ratio.range.certain:
+        chance = f"{outlook.ratio.below_one * 100:.1f} %"
+        yield f"  ranges are p10 to p90; {workload.self_host.title} is cheaper in {chance} of all cases"
 
 
 def _section(title: str, rows: Iterable[str]) -> Iterator[str]:

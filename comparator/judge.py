@@ -98,7 +98,7 @@ def _judge_rule(
 def _observation(now: Evaluation, before: State, told: Mapping[str, Any]) -> Observation:
     ratio = _range(now.ratio) if now.ratio else None
     at = _looked_at(now, told, settled=before.name in (OK, FIRING))
-    return Observation(at, ratio, now.health, now.workload.calculation)
+    return Observation(at, ratio, now.health, now.calculation)
 
 
 def _looked_at(now: Evaluation, told: Mapping[str, Any], *, settled: bool) -> datetime:
@@ -196,7 +196,7 @@ def _store_ratio(connection: Connection, now: Evaluation) -> None:
         "point": ratio and ratio.point,
         "high": ratio and ratio.high,
         "health": now.health,
-        "calculation": now.workload.calculation,
+        "calculation": now.calculation,
     }
     if values == _last_ratio(connection, now, values):
         return

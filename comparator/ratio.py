@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 from comparator.comparison import Comparison, Quantity
 from comparator.interval import Interval
-from comparator.way import label
+from comparator.spread import Outlook
+from comparator.way import Unknown, label
 from comparator.workload import Workload
 from pricebook.quote import UNITS, Price, Series, isoformat
 
@@ -19,12 +20,19 @@ Prices: TypeAlias = Callable[[Series], Price | None]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A workload at one time. `comparison` None: unknown, and `reason` names what is missing."""
+    """A workload at one time. `comparison` None: unknown, and `reason` names what is missing.
+
+    Costs and ratio are p10, the figure at all points, and p90 (`comparator.spread`). `workload`
+    is by the measurements of that time, where it has any; `calculation` is that of the workload
+    as configured.
+    """
 
     workload: Workload
     at: datetime
+    calculation: str
     comparison: Comparison | None
     reason: str = ""
+    outlook: Outlook | None = None
 
     @property
     def health(self) -> str:
@@ -34,17 +42,17 @@ class Evaluation:
     @property
     def self_host(self) -> Interval | None:
         """Cost of self-hosting (of the candidate, for kind `api`) in the workload's unit."""
-        return self.comparison.self_host.value if self.comparison else None
+        return self.outlook.self_host.range if self.outlook else None
 
     @property
     def api(self) -> Interval | None:
         """Cost by API in the workload's unit."""
-        return self.comparison.api.value if self.comparison else None
+        return self.outlook.api.range if self.outlook else None
 
     @property
     def ratio(self) -> Interval | None:
         """`self_host` / `api`: above 1 the API is cheaper."""
-        return self.comparison.ratio if self.comparison else None
+        return self.outlook.ratio.range if self.outlook else None
 
     @property
     def prices(self) -> tuple[Price, ...]:
@@ -87,15 +95,30 @@ class Evaluation:
 
 def evaluate(workload: Workload, prices: Prices, at: datetime) -> Evaluation:
     """Both costs and their ratio; no numbers when a price is missing or withdrawn, or is free."""
-    found = {series: prices(series) for series in workload.needs()}
-    for series, price in found.items():
-        if price is None or price.amount is None:
-            return Evaluation(workload, at, None, _missing(series, price))
-    comparison = workload.compare({s: priced(p) for s, p in found.items() if p}.__getitem__)
+    try:
+        known = workload.as_of(at)
+        comparison = _compared(known, prices)
+    except Unknown as error:
+        return Evaluation(workload, at, workload.calculation, None, str(error))
+    outlook = Outlook.of(comparison)
+    return Evaluation(known, at, workload.calculation, comparison, outlook=outlook)
+
+
+def _compared(workload: Workload, prices: Prices) -> Comparison:
+    found = {series: _amount(series, prices(series)) for series in workload.needs()}
+    comparison = workload.compare(found.__getitem__)
     for side, way in ((comparison.self_host, workload.self_host), (comparison.api, workload.api)):
         if not side.value.low:
-            return Evaluation(workload, at, None, f"{way.title} may cost nothing: no ratio")
-    return Evaluation(workload, at, comparison)
+            raise Unknown(f"{way.title} may cost nothing: no ratio")
+    return comparison
+
+
+def _amount(series: Series, price: Price | None) -> Quantity:
+    if price is None:
+        raise Unknown(f"no price known for {series}")
+    if price.amount is None:
+        raise Unknown(f"withdrawn on {price.valid_from:%Y-%m-%d}: {series}")
+    return priced(price)
 
 
 def priced(price: Price) -> Quantity:
@@ -107,12 +130,6 @@ def priced(price: Price) -> Quantity:
     source = f"{price.source}, {price.basis} from {price.valid_from:%Y-%m-%d}"
     value = Interval.exactly(price.amount)
     return Quantity(label(series), unit, value, source, "price", price)
-
-
-def _missing(series: Series, price: Price | None) -> str:
-    if price is None:
-        return f"no price known for {series}"
-    return f"withdrawn on {price.valid_from:%Y-%m-%d}: {series}"
 
 
 def _verdict(ratio: Interval, self_host: str, api: str) -> str:

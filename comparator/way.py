@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeAlias
+from datetime import datetime
+from typing import Protocol, Self, TypeAlias
 
 from comparator.assumption import GIVEN, assumption
 from comparator.comparison import Quantity, Term
@@ -30,6 +31,10 @@ _WORDS = {
 """How names of prices put qualifiers; the usual ones go without saying, others as they are."""
 
 
+class Unknown(Exception):
+    """Why a workload has no ratio at a time, in one clause that names what is missing."""
+
+
 class Way(Protocol):
     """One way to do the work of a workload."""
 
@@ -40,6 +45,9 @@ class Way(Protocol):
     @property
     def leaves_out(self) -> tuple[str, ...]:
         """Costs that are not counted, for `explain`."""
+
+    def as_of(self, at: datetime) -> Self:
+        """The same way by what was measured, and on offer, at that time; Unknown when it can't."""
 
     def needs(self) -> tuple[Series, ...]:
         """The prices without which there is no answer."""

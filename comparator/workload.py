@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from comparator import cost
@@ -62,6 +63,10 @@ class Workload:
         """Digest of the settings and of the formulas' version: what moves a ratio but prices."""
         text = f"{cost.VERSION} {self!r}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def as_of(self, at: datetime) -> Workload:
+        """By what was measured, and on offer, at that time; Unknown with a reason when it can't."""
+        return replace(self, self_host=self.self_host.as_of(at), api=self.api.as_of(at))
 
     def needs(self) -> tuple[Series, ...]:
         """The prices without which there is no ratio, each once."""

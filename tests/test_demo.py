@@ -89,7 +89,7 @@ def test_article_in_words(told: tuple[Result, Path]) -> None:
     """For people `explain` sets the printed figure beside the exact one and says where it errs."""
     found = ask(told[1], "explain", "article: one run on demand", "--as-of", "2023-10-11").stdout
     assert "ratio: 5.12072 (2.73105 to 12.2897); the API is cheaper" in found
-    assert "S04: 8x; here ratio, high = 12.2897" in found
+    assert "S04: 8x; here ratio, highest = 12.2897" in found
     assert "the true upper end is 12.29, not 8" in found
 
 

@@ -68,13 +68,13 @@ def printed(name: str) -> str:
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        (ON_DEMAND, "S01: 3x; here ratio, low = 2.73105;"),
+        (ON_DEMAND, "S01: 3x; here ratio, lowest = 2.73105;"),
         (ON_DEMAND, "S02: 8x; here ratio, both costs low = 8.19315;"),
-        (ON_DEMAND, "S04: 8x; here ratio, high = 12.2897;"),
+        (ON_DEMAND, "S04: 8x; here ratio, highest = 12.2897;"),
         (YEAR, "S05: $166K; here machine, a year = 168,367.20; 1.4 % low"),
         (YEAR, "S12: about $80; here whole cost, a run = 84.1021;"),
-        (YEAR, "S15: 8x; here ratio, low = 7.00851;"),
-        (YEAR, "S16: 20x; here ratio, high = 21.0255;"),
+        (YEAR, "S15: 8x; here ratio, lowest = 7.00851;"),
+        (YEAR, "S16: 20x; here ratio, highest = 21.0255;"),
         (YEAR, "S20: not printed; here engineer, share of the cost = 0.542937;"),
         (YEAR, "S22: not printed; here runs a year, API at its highest = 30,697.27;"),
         (GPT_4, "S31: 10x; here API / candidate = 2.88462;"),
