@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from breakeven.command import AMOUNT, WHEN, Commands, Context, Imports, Sources
+from breakeven.command import AMOUNT, SPAN, WHEN, Commands, Context, Imports, Sources
 from breakeven.output import Format, Shape, output_options, say, write_rows
 
 if TYPE_CHECKING:
@@ -469,6 +469,40 @@ def check(context: Context, form: Format) -> None:
     found = list(checks(context.settings))
     write_rows([check_row(one, form) for one in found], CHECKS, form)
     sys.exit(max(one.error.exit_code if one.error else 0 for one in found))
+
+
+@cli.command()
+@click.argument("log", type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=click.Choice(["jsonl", "csv"]), help="Of LOG, if unclear.")
+@click.option("--window", type=SPAN, default="1h", help="The peak is the fullest one (1h).")
+@click.option("--input-field", "input", help="Where the input tokens are, cached ones included.")
+@click.option("--output-field", "output", help="Where the output tokens are.")
+@click.option("--cached-field", "cached", help="Where the cached part of the input is.")
+@click.option("--time-field", "time", help="Where the time is; without a zone it is UTC.")
+@click.option(
+    "--machine-speed", type=AMOUNT, help="Tokens a second of one machine, to count steps."
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def usage(
+    log: Path,
+    kind: str | None,
+    window: timedelta,
+    machine_speed: Decimal | None,
+    as_json: bool,
+    **names: str | None,
+) -> None:
+    """Lengths, load and utilisation from LOG, your own requests.
+
+    LOG is JSONL or CSV with the tokens of each request and its time, as OpenAI's usage objects and
+    most gateways have them; `-` is standard input. Other fields are named by flags, with dots for
+    fields in fields. Prints what to paste into a workload. Exit 3 when some entries can't be used,
+    2 when more than one in twenty can't.
+    """
+    from breakeven.usage_log import Names
+    from breakeven.usage_report import read_usage, write_usage
+
+    report = read_usage(log, kind, Names(**names), window, machine_speed)
+    sys.exit(write_usage(report, as_json=as_json))
 
 
 def _list_alerts(context: Context, since: datetime | None, form: Format) -> None:

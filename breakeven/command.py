@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from breakeven.output import say
-from pricebook.errors import BreakevenError
+from pricebook.errors import BreakevenError, ConfigError
 
 if TYPE_CHECKING:
     from breakeven.daemon import App
@@ -59,7 +59,29 @@ class Amount(click.ParamType[Decimal]):
         return number
 
 
-WHEN, AMOUNT = When(), Amount()
+class Span(click.ParamType[timedelta]):
+    """A span of time: `90s`, `15min`, `6h`, `2d`."""
+
+    name = "SPAN"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """From a minute to a year."""
+        from pricebook.config import Table
+
+        try:
+            span = Table({"span": value}, "").duration("span", "")
+        except (ConfigError, OverflowError):
+            span = timedelta(0)
+        if not timedelta(minutes=1) <= span <= timedelta(days=366):
+            self.fail(
+                f"{value!r} is no span from a minute to a year; write 15min or 6h", param, ctx
+            )
+        return span
+
+
+WHEN, AMOUNT, SPAN = When(), Amount(), Span()
 
 
 class Context:
