@@ -18,7 +18,7 @@ from comparator.attribution import causes
 from comparator.event import Event, Range
 from comparator.interval import Interval
 from comparator.outbox import enqueue
-from comparator.ratio import Evaluation, Prices, evaluate
+from comparator.ratio import Evaluation, evaluate
 from comparator.rules import (
     FIRING,
     OK,
@@ -30,8 +30,10 @@ from comparator.rules import (
     check_names,
     step,
 )
+from comparator.way import Prices, label
 from comparator.workload import Workload
-from pricebook.quote import plain
+from pricebook.offers import offers
+from pricebook.quote import Price, plain
 from pricebook.tables import EventRow, Ratio, RuleState
 
 _TURN_LOCK = 0x6A756467
@@ -64,7 +66,8 @@ def judge(
     """
     check_names(rules, [workload.name for workload in workloads], receivers)
     _take_turn(connection)
-    evaluations = {workload.name: evaluate(workload, prices, at) for workload in workloads}
+    known = offers(connection, at)
+    evaluations = {workload.name: evaluate(workload, prices, at, known) for workload in workloads}
     for evaluation in evaluations.values():
         _store_ratio(connection, evaluation)
     stored = _stored(connection)
@@ -104,22 +107,25 @@ def _observation(now: Evaluation, before: State, told: Mapping[str, Any]) -> Obs
 def _looked_at(now: Evaluation, told: Mapping[str, Any], *, settled: bool) -> datetime:
     """The time of the look that an evaluation rests on.
 
-    Where prices differ from those last told, it is the oldest reading among them, for a wrong
-    reading of one page must not be confirmed by a look at another page. Else it is the newest of
-    all readings, or the oldest when the rule is `settled`: a look at one page must not make a
-    change on another, which was read before or in the same second, look late. Without any price of
-    the book it is the time of the evaluation.
+    Where prices differ from those last told and have been read but once, it is the oldest reading
+    among them, for a wrong reading of one page must not be confirmed by a look at another page.
+    What has been read twice is no longer in doubt, so that a page that can't be read any more
+    holds back no other. Else it is the newest of all readings, or the oldest when the rule is
+    `settled` and nothing moved: a look at one page must not make a change on another, which was
+    read before or in the same second, look late. Without any price of the book it is the time of
+    the evaluation.
     """
     inputs = told.get("inputs", {})
-    readings, moved = [now.at], []
-    for quantity in now.comparison.quantities if now.comparison else ():
-        if quantity.price and quantity.price.verified_at:
-            readings.append(quantity.price.verified_at)
-            if inputs.get(quantity.name, {}).get("value") != str(quantity.value.point):
-                moved.append(quantity.price.verified_at)
-    if inputs and moved:
-        return min(moved)
-    return (min if settled else max)(readings[1:] or readings)
+    looks = [(price.verified_at, price) for price in now.prices if price.verified_at]
+    moved = [(at, price) for at, price in looks if inputs and _differs(price, inputs)]
+    doubtful = [at for at, price in moved if at <= price.recorded_at]
+    if doubtful:
+        return min(doubtful)
+    return (min if settled and not moved else max)((at for at, _ in looks), default=now.at)
+
+
+def _differs(price: Price, inputs: Mapping[str, Any]) -> bool:
+    return str(price.amount) != inputs.get(label(price.series), {}).get("value")
 
 
 def _event(rule: Rule, transition: Transition, told: Mapping[str, Any], now: Evaluation) -> Event:

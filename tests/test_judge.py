@@ -258,6 +258,20 @@ class TestDistinctLooks:
         assert [] == told(world.look(THEIRS, "1.1", 3))
         assert ["fired"] == told(world.look(OURS, "0.9", 4))
 
+    def test_a_page_that_cannot_be_read_any_more_holds_back_no_other(self, world: World) -> None:
+        """One price moved a little and was read twice, then its page went: a crossing is told."""
+        world.look(OURS, "1.1", 1)
+        world.look(OURS, "1.1", 2)
+        assert told(world.look(THEIRS, "2", 3)) == []
+        assert told(world.look(THEIRS, "2", 4)) == ["fired"]
+
+    def test_what_was_read_once_is_in_doubt(self, world: World) -> None:
+        """A crossing that rests on a reading nobody repeated waits, whatever other pages say."""
+        world.look(OURS, "0.9", 1)
+        assert told(world.look(THEIRS, "1", 2)) == []
+        assert told(world.look(THEIRS, "1", 3)) == []
+        assert told(world.look(OURS, "0.9", 4)) == ["fired"]
+
     def test_a_page_that_says_nothing_new_dates_nothing(self, world: World) -> None:
         """While nothing has moved, the rule has seen what all pages have shown, and no more."""
         world.look(THEIRS, "1", 5)
