@@ -103,17 +103,37 @@ class Table:
         return self.sections[-1].title if self.sections else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Prose that no heading or table interrupts, and the sections it stands in, outermost first.
+
+    Each paragraph and each item of a list is a line; `^1^` is a footnote's mark, `~~$9~~` struck.
+    """
+
+    sections: tuple[Section, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All that a page says beside its headings."""
+
+    tables: list[Table]
+    passages: list[Passage]
+
+
 def html_tables(html: str) -> list[Table]:
     """Every table of a page; rowspan and colspan are filled in, layout tables are looked into.
 
     Raises `DocumentRefused` for a page nested deeper than any that is meant to be read.
     """
-    soup = BeautifulSoup(html, "html.parser")
-    try:
-        _fill_placeholders(soup)
-        return _tables(_html_blocks(soup))
-    except RecursionError:
-        raise DocumentRefused("the page is nested too deeply to be read") from None
+    return _tables(_html_page(html))
+
+
+def html_contents(html: str) -> Contents:
+    """Every table and every passage of a page; as `html_tables` otherwise."""
+    page = _html_page(html)
+    return Contents(_tables(page), _passages(page))
 
 
 def cell_of(element: Tag) -> Cell:
@@ -123,7 +143,13 @@ def cell_of(element: Tag) -> Cell:
 
 def markdown_tables(text: str) -> list[Table]:
     """Every pipe table of a markdown text; code blocks are passed over."""
-    return _tables(_markdown_blocks(text))
+    return _tables(_with_whole_prose(_markdown_blocks(text)))
+
+
+def markdown_contents(text: str) -> Contents:
+    """Every pipe table and every passage of a markdown text; emphasis stays as it is printed."""
+    page = _with_whole_prose(_markdown_blocks(text))
+    return Contents(_tables(page), _passages(page))
 
 
 # --- a page is a line of sections, prose and grids ----------------------------------------------
@@ -138,9 +164,14 @@ class _Grid:
 _Block = Section | _Grid | str
 
 
-def _tables(blocks: Iterable[_Block]) -> list[Table]:
-    page = _with_whole_prose(blocks)
+def _tables(page: Sequence[_Block]) -> list[Table]:
     return [_table(page, at, grid) for at, grid in enumerate(page) if isinstance(grid, _Grid)]
+
+
+def _passages(page: Sequence[_Block]) -> list[Passage]:
+    return [
+        Passage(_path(page[:at]), text) for at, text in enumerate(page) if isinstance(text, str)
+    ]
 
 
 def _with_whole_prose(blocks: Iterable[_Block]) -> list[_Block]:
@@ -194,7 +225,7 @@ def _path(page: Sequence[_Block]) -> tuple[Section, ...]:
 
 def _prose_at(page: Sequence[_Block], at: int) -> str:
     block = page[at] if 0 <= at < len(page) else ""
-    return block if isinstance(block, str) else ""
+    return re.sub(r"\^([^^\n]*)\^", r"\1", block) if isinstance(block, str) else ""
 
 
 # --- text ---------------------------------------------------------------------------------------
@@ -207,6 +238,10 @@ def tidy(text: str) -> str:
     lines = (" ".join(line.split()) for line in text.translate(_ZERO_WIDTH).split("\n"))
     return "\n".join(line for line in lines if line)
 
+
+# What stands around them in prose: else $10 with footnote 1 became $101, and $9 that is struck
+# through a price.
+_MARKS = {None: "", "note": "^", "struck": "~~"}
 
 # --- HTML ---------------------------------------------------------------------------------------
 
@@ -231,6 +266,15 @@ def _fill_placeholders(soup: BeautifulSoup) -> None:
             placeholder.replace_with(*list(part.children))
 
 
+def _html_page(html: str) -> list[_Block]:
+    soup = BeautifulSoup(html, "html.parser")
+    try:
+        _fill_placeholders(soup)
+        return _with_whole_prose(_html_blocks(soup))
+    except RecursionError:
+        raise DocumentRefused("the page is nested too deeply to be read") from None
+
+
 def _html_blocks(node: Tag) -> Iterator[_Block]:
     for child in node.children:
         if isinstance(child, Tag) and child.name not in _UNSEEN:
@@ -249,9 +293,10 @@ def _blocks_of(tag: Tag) -> Iterator[_Block]:
         yield f"`{tag.get_text()}`"
     else:
         edge = "\n" if tag.name in _OWN_LINES | _LINE_BREAKS else ""
-        yield edge
+        mark = _MARKS[_kind(tag)]
+        yield edge + mark
         yield from _html_blocks(tag)
-        yield edge
+        yield mark + edge
 
 
 def _is_text(node: PageElement) -> bool:
@@ -308,7 +353,8 @@ def _header_rows(table: Tag, rows: Sequence[Tag]) -> int:
 def _filled(rows: Sequence[Tag]) -> list[list[Cell]]:
     """The rows with each spanning cell repeated wherever it reaches.
 
-    A placeholder for rows that were never sent counts as a row without cells.
+    A placeholder for rows that were never sent counts as a row without cells. Text between the
+    cells of a row is one cell more, so that the row fits no columns: it was torn from one of them.
     """
     spanned: dict[tuple[int, int], Cell] = {}
     filled = []
@@ -322,8 +368,15 @@ def _filled(rows: Sequence[Tag]) -> list[list[Cell]]:
                 spanned.update({(y + step, len(cells)): cell for step in range(1, down)})
                 cells.append(cell)
         _take_spanned(spanned, y, cells)
-        filled.append(cells)
+        filled.append([*cells, *_torn(row)])
     return filled
+
+
+def _torn(row: Tag) -> Iterator[Cell]:
+    """The text of a row that stands in no cell of it."""
+    text = tidy(" ".join(str(child) for child in row.children if _is_text(child)))
+    if text:
+        yield Cell(text)
 
 
 def _take_spanned(spanned: dict[tuple[int, int], Cell], y: int, cells: list[Cell]) -> None:
@@ -344,6 +397,8 @@ _HEADING = re.compile(r" {0,3}(#{1,6})\s+(.*)")
 # Some converters put the words of a heading on the line below its marks.
 _SPLIT_HEADING = re.compile(r"(?m)^( {0,3}#{1,6})[ \t]*\n(?=[^\s|#`~][^|\n]*$)")
 _LINK = re.compile(r"!?\[((?:[^\[\]\\]|\\.)*)\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
+_NOTE = re.compile(r"</?sup\b[^<>]*>")
+_STRUCK = re.compile(r"</?(?:del|s|strike)\b[^<>]*>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _ANCHOR = re.compile(r"\[[^\w\]]*\]\(#([^)]*)\)|\s*\{#([^}]*)\}")
 
@@ -364,7 +419,8 @@ def _markdown_blocks(text: str) -> Iterator[_Block]:
                 yield _Grid([header], rows[2:]) if _names(header) else _Grid(rows[2:3], rows[3:])
             at += height - 1
         else:
-            yield f"{_TAG.sub('', _without_links(lines[at]))}\n"
+            prose = _STRUCK.sub("~~", _NOTE.sub("^", _without_links(lines[at])))
+            yield f"{_TAG.sub('', prose)}\n"
         at += 1
 
 

@@ -13,9 +13,11 @@ from scraper.reading import (
     Table,
     Unreadable,
     cell_of,
+    html_contents,
     html_tables,
     leading_money,
     leading_usd,
+    markdown_contents,
     markdown_tables,
     unit,
     unit_in,
@@ -42,6 +44,23 @@ def test_an_element_that_is_no_table_is_read_like_a_cell() -> None:
     soup = BeautifulSoup("<div>Input<div><b>$</b><i>15</i> / MTok</div></div>", "html.parser")
 
     assert ["Input", "$15 / MTok"] == cell_of(soup).lines
+
+
+def test_passages_are_the_prose_between_headings_and_tables() -> None:
+    """Each knows its sections; lists give lines, and what is struck or a footnote is marked."""
+    html = (
+        "<h1>A</h1><p>One <b>two</b></p><h2>B</h2><ul><li>$9<sup>1</sup></li>"
+        "<li><del>$8</del> $7</li></ul><table><tr><th>a</th></tr></table><p>three</p>"
+    )
+    markdown = "# A\nOne two\n## B\n$9<sup>1</sup>\n<del>$8</del> $7\n\n| a |\n|---|\n\nthree\n"
+    expected = [(["A"], "One two"), (["A", "B"], "$9^1^\n~~$8~~ $7"), (["A", "B"], "three")]
+
+    for contents in (html_contents(html), markdown_contents(markdown)):
+        assert expected == [
+            ([section.title for section in passage.sections], passage.text)
+            for passage in contents.passages
+        ]
+        assert [("a",)] == [table.columns for table in contents.tables]
 
 
 # --- HTML ---------------------------------------------------------------------------------------
