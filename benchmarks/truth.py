@@ -24,7 +24,6 @@ LIST_PRICE = "list prices struck through"
 EQUIVALENT = "equivalents of a price per token"
 EXAMPLE = "worked examples"
 PLAN = "plans for people"
-TOOL = "tools and sessions of Anthropic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +201,11 @@ _ANTHROPIC_IDS = {
     "Haiku 3.5": "claude-3-5-haiku-latest",
     "Haiku 3": "claude-3-haiku-20240307",
 }
+_ANTHROPIC_TOOLS = {
+    "Web search": ("web_search", "search", "kreq"),
+    "Code execution": ("code_execution", "container", "hour"),
+    "Claude Managed Agents": ("managed_agents", "container", "hour"),
+}
 _ANTHROPIC_TIERS = {"fast_mode": "fast", "batch": "batch"}
 _ANTHROPIC_LENGTHS = {"<=200K": "<=200000", ">200K": ">200000"}
 
@@ -211,7 +215,8 @@ def _anthropic(row: Row) -> list[Series] | str:
     if words[0] == "subscription":
         return PLAN
     if words[0] in ("tool", "session_runtime"):
-        return TOOL
+        tool, meter, unit = _ANTHROPIC_TOOLS[row["model"]]
+        return [Series.of("anthropic", tool, meter, unit, tool=tool)]
     tier = _ANTHROPIC_TIERS.get(words[0], "standard")
     meter, *conditions = [word for word in words if word not in _ANTHROPIC_TIERS]
     said = {"service_tier": tier}

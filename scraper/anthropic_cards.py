@@ -18,6 +18,7 @@ from bs4 import BeautifulSoup, Tag
 
 from pricebook.errors import PageChanged
 from pricebook.quote import Quote, Series, SetAside
+from scraper import anthropic_tools
 from scraper.anthropic_models import SIGNS, Subject, subject_of
 from scraper.document import Document
 from scraper.reading import Cell, Unreadable, cell_of, leading_usd, tidy, unit
@@ -48,15 +49,19 @@ def read(document: Document) -> Iterator[Quote | SetAside]:
     Raises `PageChanged` when there is no card of a model.
     """
     if document.form == "text":
-        text, cards = document.text, _cards_of_text(tidy(document.text))
+        text = tidy(document.text)
+        cards = _cards_of_text(text)
     else:
         soup = BeautifulSoup(document.text, "html.parser")
         text, cards = cell_of(soup).text, [_card(found) for found in soup.find_all(_HEADINGS)]
     priced = [card for card in cards if _is_model(card.title) or "MTok" in card.text]
     if not priced:
         raise PageChanged(_SELLER, "cards of models", "are not on the page")
-    for card in priced:
-        yield from _read_card(card, _lifetime(text))
+    items = [item for card in priced for item in _read_card(card, _lifetime(text))]
+    yield from items
+    # Tools alone are no reading of the page: what became of the models would go unseen.
+    if any(isinstance(item, Quote) for item in items):
+        yield from anthropic_tools.read_cards(text.split("\n"))
 
 
 def _lifetime(text: str) -> str:

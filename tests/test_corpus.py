@@ -109,10 +109,13 @@ def test_anthropics_html_and_markdown_of_one_spring_agree() -> None:
 
 
 def test_anthropics_html_and_text_of_one_day_agree() -> None:
-    """The cards of claude.com say the same in both copies of 2025-11-13."""
+    """The cards of models say the same in both copies of 2025-11-13; the text lacks the tools."""
     name = "anthropic/2025-11-13_christcr2012-claude-com-pricing"
+    html = prices(f"{name}.html")
+    text = prices(f"{name}-text.txt")
 
-    assert prices(f"{name}.html") == prices(f"{name}-text.txt")
+    assert text == {series: html.get(series) for series in text}
+    assert {"web_search", "code_execution"} == products(html.keys() - text.keys())
 
 
 def test_googles_html_and_its_rendering_of_the_next_fortnight_agree() -> None:
@@ -169,7 +172,7 @@ def test_openais_summer_of_2026_brought_models_and_took_some_but_changed_no_pric
 
 
 def test_anthropics_spring_of_2026_ended_the_surcharge_for_long_prompts() -> None:
-    """From 14 March to 18 April four prices went, Opus 4.7 came, and all others stayed.
+    """From 14 March to 18 April four prices went, Opus 4.7 and sessions came, all others stayed.
 
     Prices up to 200,000 tokens of input have no such limit any more: they count as the same.
     """
@@ -186,7 +189,7 @@ def test_anthropics_spring_of_2026_ended_the_surcharge_for_long_prompts() -> Non
         for meter in ("input", "output")
     } == {(series.product, series.meter, series.get("context")) for series in gone}
     assert [] == [series for series in stayed if before[series] != after[series]]
-    assert {"claude-opus-4-7"} == products(after.keys() - before.keys())
+    assert {"claude-opus-4-7", "managed_agents"} == products(after.keys() - before.keys())
 
 
 def test_the_tables_in_the_documentation_are_what_the_command_prints() -> None:

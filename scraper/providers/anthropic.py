@@ -1,9 +1,11 @@
 """Anthropic's price page: what Claude models cost per token through Anthropic's own API.
 
-Read are the tables of base prices and prompt caching, batch, fast mode and long prompts, in the
-markdown and in the HTML of the page, and in a saved copy of claude.com/pricing the cards of models
-(`scraper.anthropic_cards`). Tools and sessions are not read. A model is quoted as long as the page
-prices it, a retired one too.
+Read are the tables of base prices and prompt caching, batch, fast mode and long prompts, and what
+web search, code execution and sessions of managed agents cost (`scraper.anthropic_tools`), in the
+markdown and in the HTML of the page; in a saved copy of claude.com/pricing the cards of models and
+tools (`scraper.anthropic_cards`). A model is quoted as long as the page prices it, a retired one
+too. Not read are prices that the page states only as a factor of others (1.1x for inference in the
+US alone), the free hours of code execution, and what costs nothing but tokens (web fetch).
 """
 
 from __future__ import annotations
@@ -15,17 +17,18 @@ from decimal import Decimal
 
 from pricebook.errors import DocumentRefused, PageChanged
 from pricebook.quote import METERS, Quote, Series, SetAside
-from scraper import anthropic_cards
+from scraper import anthropic_cards, anthropic_tools
 from scraper.anthropic_models import SIGNS, Subject, named_in, subject_of
 from scraper.document import Document, Page
 from scraper.reading import (
     Cell,
+    Contents,
     Row,
     Table,
     Unreadable,
-    html_tables,
+    html_contents,
     leading_usd,
-    markdown_tables,
+    markdown_contents,
     unit,
 )
 
@@ -37,7 +40,7 @@ PAGES = (
 
 
 def read(document: Document) -> Iterator[Quote | SetAside]:
-    """The token prices of a price page; what isn't certain is set aside or refused.
+    """The prices of a price page; what isn't certain is set aside or refused.
 
     Raises `DocumentRefused` for a document without the table of base prices, and `PageChanged`
     when a table of a kind that is read has an unknown column, no rows or no readable price.
@@ -49,7 +52,8 @@ def read(document: Document) -> Iterator[Quote | SetAside]:
 
 
 def _read_tables(document: Document) -> Iterator[Quote | SetAside]:
-    tables = [(table, _service_tier(table)) for table in _tables(document)]
+    contents = _contents(document)
+    tables = [(table, _service_tier(table)) for table in contents.tables]
     ours = [(table, tier) for table, tier in tables if tier]
     for table, _ in ours:
         _check_columns(table)
@@ -63,6 +67,7 @@ def _read_tables(document: Document) -> Iterator[Quote | SetAside]:
     for table, unknown_tier in tables:
         if not unknown_tier:
             yield from _not_ours(table)
+    yield from anthropic_tools.read(contents)
 
 
 # Without the table that follows, the prices of short prompts would pass for those of all.
@@ -71,11 +76,11 @@ _LONG_COSTS_MORE = re.compile(
 )
 
 
-def _tables(document: Document) -> list[Table]:
+def _contents(document: Document) -> Contents:
     if document.form == "markdown":
-        return markdown_tables(document.text)
+        return markdown_contents(document.text)
     if document.form == "html":
-        return html_tables(document.text)
+        return html_contents(document.text)
     raise DocumentRefused(
         f"{SELLER}: {document.url} is {document.form}; only markdown and html can be read"
     )
@@ -102,7 +107,6 @@ _HEADING_WORDS = {
 _LEFT_OUT = (
     {"line item", "calculation", "cost"},  # worked examples
     {"concept", "details"},  # how AWS and Azure bill for Anthropic: a unit of theirs is $0.01
-    {"sku", "rate", "metering"},  # hours of Managed Agents sessions
 )
 
 
@@ -125,7 +129,8 @@ def _service_tier(table: Table) -> str | None:
 def _not_ours(table: Table) -> Iterator[SetAside]:
     cells = [cell.text for row in table.rows for cell in row.cells]
     cells += [cell.text for cells_of_row in table.ragged for cell in cells_of_row]
-    left_out = {header.lower() for header in table.columns} in _LEFT_OUT
+    headers = {header.lower() for header in table.columns}
+    left_out = headers in _LEFT_OUT or anthropic_tools.is_of_sessions(table)
     if not left_out and any(re.search(r"[$€£¥]|\bMTok", text) for text in cells):
         text = " | ".join([*table.columns, *cells])
         yield SetAside("a table that we don't know", _place(table), text[:500])

@@ -315,6 +315,127 @@ def test_a_document_without_the_price_table_is_refused(text: str, form: str, rea
         read(text, form)
 
 
+# --- tools --------------------------------------------------------------------------------------
+
+TOOLS = "2026-04-18.md"
+
+
+def of_tools(reading: Reading) -> dict[str, Decimal]:
+    return {key(quote): quote.amount for quote in reading.quotes if quote.series.get("tool")}
+
+
+def test_prices_of_tools_stand_in_sentences_and_in_a_table() -> None:
+    """Unit, text and place of each are those of the page."""
+    quotes = [quote for quote in read(page(TOOLS)).quotes if quote.series.get("tool")]
+
+    assert [
+        "anthropic code_execution container USD/hour (tool=code_execution)",
+        "anthropic web_search search USD/kreq (tool=web_search)",
+        "anthropic managed_agents container USD/hour (tool=managed_agents)",
+    ] == [str(quote.series) for quote in quotes]
+    assert ["per hour, per container", "per 1,000 searches", "per session-hour"] == [
+        quote.printed_unit for quote in quotes
+    ]
+    assert [
+        "Code execution tool",
+        "Web search tool",
+        "Session runtime › Session runtime › Rate",
+    ] == [quote.where for quote in quotes]
+    assert "Additional usage beyond 1,550 hours is billed at $0.05 per hour, per container" == (
+        quotes[0].quoted
+    )
+
+
+def test_both_forms_say_the_same_of_tools() -> None:
+    """Sentences are the same without emphasis, links and marks of lists."""
+    assert read(page(TOOLS)) == read(page("2026-04-18.html"), "html")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "name", "amount"),
+    [
+        ("Web search costs $0.01 per search.", "web_search search", "0.01"),
+        ("Web search is $5/1K searches.", "web_search search", "5"),
+        ("**Pricing**: $0.05 per session-hour.", "code_execution container", "0.05"),
+        ("Session runtime is charged at US$0.08 per hour.", "managed_agents container", "0.08"),
+        (
+            "Additional usage beyond the first 50 hours is billed at $0.05 USD per hour.",
+            "code_execution container",
+            "0.05",
+        ),
+    ],
+)
+def test_other_words_for_the_same_are_understood(sentence: str, name: str, amount: str) -> None:
+    """What a sentence names, or else its heading, is what it prices."""
+    text = f"{page('2025-12-20.md')}\n### Code execution tool\n\n{sentence}\n"
+
+    assert {name: Decimal(amount)} == of_tools(read(text))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("for **$10 per", "for **10 per", "0 amounts"),
+        ("for **$10 per", "for **€10 per", "in US dollars"),
+        ("for **$10 per", "for **$8, later $10 per", "2 amounts"),
+        ("for **$10 per", "for ~~$12~~ **$10 per", "2 amounts"),
+        ("for **$10 per", "for **~$10 per", "~"),
+        ("for **$10 per 1,000 searches**", "for ~~$10 per 1,000 searches~~", '"~~" may set'),
+        ("for **$10 per 1,000 searches**", "for <del>$10 per 1,000 searches</del>", '"~~" may set'),
+        ("for **$10 per", "for **$10<sup>1</sup> per", "not a unit"),
+        ("1,000 searches**", "1,000 results**", "not a unit"),
+        ("1,000 searches**", "hour**", "no unit of web search"),
+        ("on the Claude API", "on Bedrock", '"on" may set'),
+        ("is available", "is until May available", '"until" may set'),
+        ("is available", "from 100,000 searches on is available", '"from" may set'),
+        ("Web search is", "Image search is", '"image" may set'),
+        ("Web search is", "Web search or code execution is", "names 2 tools"),
+        ("#### Web search tool", "#### Web search tool on AWS", '"on" may set'),
+        ("Web search is available", "For partners:\n* Web search is available", '"partners"'),
+    ],
+)
+def test_a_sentence_that_is_not_clear_is_set_aside(old: str, new: str, reason: str) -> None:
+    """An amount without its currency, unit, tool or with a condition is no price of the tool."""
+    text = changed("incurs the standard $10 per 1,000 searches", "costs the same", TOOLS)
+    assert old in text
+    reading = read(text.replace(old, new))
+
+    assert ["code_execution container", "managed_agents container"] == [*of_tools(reading)]
+    assert [True] == [reason in aside.reason for aside in reading.set_aside]
+
+
+def test_a_tool_that_is_not_known_is_set_aside() -> None:
+    """A price below the heading of a tool belongs to that tool or to none."""
+    reading = read(changed("Web fetch has **no", "Each fetch costs $1 and **no", TOOLS))
+
+    assert ["names no tool that we know"] == [aside.reason for aside in reading.set_aside]
+
+
+def test_two_prices_of_a_tool_are_both_set_aside() -> None:
+    """When sentences contradict each other none is believed."""
+    reading = read(changed("the standard $10", "$12", TOOLS))
+
+    assert "web_search search" not in of_tools(reading)
+    assert "two prices for one series" in reading.set_aside[0].reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("| Session runtime |", "| Session storage |", "nothing of a session"),
+        ("session-hour |", "session-hour<sup>1</sup> |", "footnote 1"),
+        ("per session-hour", "per session-day", "not a unit"),
+        ("| `running` status duration |", "|", "a row of 2 cells"),
+    ],
+)
+def test_a_strange_row_on_sessions_is_set_aside(old: str, new: str, reason: str) -> None:
+    """Another SKU, unit or condition never passes for the runtime."""
+    reading = read(changed(old, new, TOOLS))
+
+    assert "managed_agents container" not in of_tools(reading)
+    assert [True] == [reason in aside.reason for aside in reading.set_aside]
+
+
 # --- real pages ---------------------------------------------------------------------------------
 
 
@@ -333,16 +454,16 @@ def test_the_markdown_of_those_weeks_says_the_same_as_the_html(day: str) -> None
     ("name", "quotes"),
     [
         ("2025-05-27_swilliams9772", 7 * 5 + 7 * 2),
-        ("2025-11-25_tomnagengast", 10 * 5 + 10 * 2 + 2 * 2),
-        ("2025-12-20_petehsu", 10 * 5 + 10 * 2 + 2 * 2),
-        ("2026-01-15_JokerRun", 10 * 5 + 10 * 2 + 2 * 2),
-        ("2026-02-06_JokerRun", 11 * 5 + 11 * 2 + 3 * 2),
-        ("2026-03-14_JokerRun", 12 * 5 + 12 * 2 + 2 + 2 * 2),
-        ("2026-07-21_JokerRun", 15 * 5 + 15 * 2 + 2 * 2),
+        ("2025-11-25_tomnagengast", 10 * 5 + 10 * 2 + 2 * 2 + 2),
+        ("2025-12-20_petehsu", 10 * 5 + 10 * 2 + 2 * 2 + 2),
+        ("2026-01-15_JokerRun", 10 * 5 + 10 * 2 + 2 * 2 + 2),
+        ("2026-02-06_JokerRun", 11 * 5 + 11 * 2 + 3 * 2 + 2),
+        ("2026-03-14_JokerRun", 12 * 5 + 12 * 2 + 2 + 2 * 2 + 2),
+        ("2026-07-21_JokerRun", 15 * 5 + 15 * 2 + 2 * 2 + 3),
     ],
 )
 def test_every_saved_markdown_page_is_read_whole(name: str, quotes: int) -> None:
-    """Models times meters, counted by eye: base, batch, fast mode and prompts above 200K."""
+    """Models times meters, counted by eye: base, batch, fast mode, prompts above 200K; tools."""
     reading = read_file(REAL_PAGES / "anthropic" / f"{name}-docs-pricing.md")
 
     assert (quotes, ()) == (len(reading.quotes), reading.set_aside)

@@ -37,6 +37,11 @@ def prices(reading: Reading) -> dict[str, Decimal]:
     return {key(quote): quote.amount for quote in reading.quotes}
 
 
+def titles(reading: Reading) -> set[str]:
+    """What the cards with a price are about."""
+    return {quote.where.split(" › ")[0] for quote in reading.quotes}
+
+
 def test_a_quote_tells_where_it_stands() -> None:
     """Model, labels from the outermost in, the amount and its unit, all as printed."""
     quote = read(PAGE).quotes[11]
@@ -80,7 +85,7 @@ def test_a_text_with_a_model_that_is_not_known_is_no_card_of_the_model_above() -
     text = cell_of(BeautifulSoup(PAGE, "html.parser")).text.replace("Sonnet 4.5", "Bard 4.5")
     reading = read(text, "text")
 
-    assert {"Haiku 3.5"} == {quote.where.split(" › ")[0] for quote in reading.quotes}
+    assert {"Haiku 3.5", "Web search"} == titles(reading)
     assert ["Opus 4.1"] == [aside.where for aside in reading.set_aside]
 
 
@@ -100,9 +105,10 @@ def test_the_lifetime_of_cache_entries_is_read_from_the_page() -> None:
 
 def test_prices_per_thousand_tokens_are_a_thousand_times_as_high() -> None:
     """The unit comes from the words behind the amount."""
-    reading = changed("<span> / MTok", "<span> / 1K tokens")
+    expected = {name: amount * 1000 for name, amount in prices(read(PAGE)).items()}
+    expected["Web search search USD/kreq (tool=web_search)"] = Decimal(10)
 
-    assert {name: amount * 1000 for name, amount in prices(read(PAGE)).items()} == prices(reading)
+    assert expected == prices(changed("<span> / MTok", "<span> / 1K tokens"))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +159,7 @@ def test_two_cards_in_one_are_set_aside() -> None:
     reading = changed("<h3>Sonnet 4.5</h3>", "Sonnet 4.5")
 
     assert ["Opus 4.1"] == [aside.where for aside in reading.set_aside]
-    assert {"Haiku 3.5"} == {quote.where.split(" › ")[0] for quote in reading.quotes}
+    assert {"Haiku 3.5", "Web search"} == titles(reading)
 
 
 def test_an_amount_that_lost_its_label_never_takes_the_next_one() -> None:
@@ -177,3 +183,38 @@ def test_a_card_without_amounts_is_told() -> None:
     reading = changed('<span class="cur">$</span><span data-value="0.80">0.80</span>', "", times=1)
 
     assert "Haiku 3.5 input USD/mtok (service_tier=standard)" not in prices(reading)
+
+
+# --- tools --------------------------------------------------------------------------------------
+
+CODE_EXECUTION = (
+    "<div><p>Code execution</p><p>50 free hours daily.</p><p>Additional hours</p>"
+    "<p>$0.05 per hour per container</p></div>"
+)
+
+
+def test_a_tool_has_a_name_a_label_and_an_amount() -> None:
+    """Its name need not be a heading, and a description may stand below it."""
+    quote = changed("<h4>Web search", f"{CODE_EXECUTION}<h4>Web search").quotes[-2]
+
+    assert "anthropic code_execution container USD/hour (tool=code_execution)" == str(quote.series)
+    assert (Decimal("0.05"), "per hour per container") == (quote.amount, quote.printed_unit)
+    assert "Code execution › Additional hours" == quote.where
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("<h4>Web search", "<h4>Mind reading", "no price of a tool"),
+        ("<p>Cost", "<p>From", "no price of a tool"),
+        ("/ 1K searches", "/ 1K web hours", "not a unit"),
+        ("/ 1K searches", "/ hour", "no unit of web search"),
+        ("$10 /", "€10 /", "not an amount in US dollars"),
+    ],
+)
+def test_a_strange_tool_is_set_aside(old: str, new: str, reason: str) -> None:
+    """It never takes the price of another tool, in another unit or currency."""
+    reading = changed(old, new)
+
+    assert {"web_search"}.isdisjoint(quote.series.product for quote in reading.quotes)
+    assert [True] == [reason in aside.reason for aside in reading.set_aside]
