@@ -10,7 +10,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from breakeven.settings import Settings
-from comparator.ratio import Prices
+from comparator.way import Prices
 from pricebook import book
 from pricebook.quote import Price, Series
 from scraper.aws.client import Discount

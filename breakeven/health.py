@@ -21,6 +21,7 @@ from comparator.receivers import ready
 from comparator.workload import Workload
 from pricebook import runs
 from pricebook.errors import BreakevenError, ConfigError, UnknownInput
+from pricebook.offers import offers
 from pricebook.quote import Series, isoformat
 from pricebook.schema import head, open_book, reading, revision
 from pricebook.tables import Heartbeat, Message, SeriesRow
@@ -160,7 +161,8 @@ def _look_at_prices(
         _is_collected(settings, series)
     if connection.execute(select(SeriesRow.id).limit(1)).scalar() is None:
         return "no prices yet; `breakeven collect` fetches them"
-    found = evaluate(workload, prices_at(connection, settings, now), now)
+    prices = prices_at(connection, settings, now)
+    found = evaluate(workload, prices, now, offers(connection, now))
     if found.reason:
         raise UnknownInput(f"{found.reason}; `breakeven collect`, or mend its [[workload]]")
     return found.verdict

@@ -23,6 +23,7 @@ from comparator.way import conditions
 from comparator.workload import Workload
 from pricebook import book, runs
 from pricebook.errors import ConfigError
+from pricebook.offers import offers
 from pricebook.quote import Price, Series, isoformat
 from pricebook.schema import reading
 from pricebook.series import Filter, Found
@@ -114,7 +115,8 @@ def evaluated(app: App, at: datetime | None) -> list[Evaluation]:
     when = at or app.now()
     with reading(app.engine) as connection:
         prices = prices_at(connection, app.settings, when)
-        return [evaluate(workload, prices, when) for workload in app.settings.workloads]
+        known = offers(connection, when)
+        return [evaluate(one, prices, when, known) for one in app.settings.workloads]
 
 
 def ratio_row(one: Evaluation, form: Format) -> Row:
@@ -153,7 +155,8 @@ def explained(app: App, name: str, at: datetime | None, *, as_json: bool) -> tup
     workload, when = workload_of(app, name), at or app.now()
     with reading(app.engine) as connection:
         prices = prices_at(connection, app.settings, when)
-        explanation = explain(evaluate(workload, prices, when), prices)
+        evaluation = evaluate(workload, prices, when, offers(connection, when))
+        explanation = explain(evaluation, prices)
     missing = explanation.evaluation.reason
     if as_json:
         return json.dumps(explanation.as_dict(), indent=1, ensure_ascii=False), missing

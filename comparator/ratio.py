@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
+from comparator.api_training import ApiTraining
 from comparator.comparison import Comparison, Quantity
 from comparator.interval import Interval
 from comparator.spread import Outlook
-from comparator.way import Unknown, label
+from comparator.way import Prices, Unknown, label
 from comparator.workload import Workload
+from pricebook.offers import NOTHING_ELSE, Offers
 from pricebook.quote import UNITS, Price, Series, isoformat
-
-Prices: TypeAlias = Callable[[Series], Price | None]
-"""The price in force of a series, None when the book has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Evaluation:
 
     Costs and ratio are p10, the figure at all points, and p90 (`comparator.spread`). `workload`
     is by the measurements of that time, where it has any; `calculation` is that of the workload
-    as configured.
+    as configured. `notes`: what was known by then of the end of an offer, in sentences.
     """
 
     workload: Workload
@@ -33,6 +32,7 @@ class Evaluation:
     comparison: Comparison | None
     reason: str = ""
     outlook: Outlook | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def health(self) -> str:
@@ -79,6 +79,7 @@ class Evaluation:
             "unit": self.workload.unit,
             "health": self.health,
             "verdict": self.verdict,
+            "notes": list(self.notes),
             "inputs": [_input(quantity) for quantity in quantities],
         }
 
@@ -93,19 +94,40 @@ class Evaluation:
         }
 
 
-def evaluate(workload: Workload, prices: Prices, at: datetime) -> Evaluation:
-    """Both costs and their ratio; no numbers when a price is missing or withdrawn, or is free."""
+def evaluate(
+    workload: Workload, prices: Prices, at: datetime, offers: Offers = NOTHING_ELSE
+) -> Evaluation:
+    """Both costs and their ratio; no numbers when a price is missing or withdrawn, or is free.
+
+    `offers` is asked for prices by the length of the prompt, and for ends that are announced.
+    """
+    told = _closings(workload, at)
     try:
         known = workload.as_of(at)
-        comparison = _compared(known, prices)
+        comparison = _compared(known, prices, offers)
     except Unknown as error:
-        return Evaluation(workload, at, workload.calculation, None, str(error))
-    outlook = Outlook.of(comparison)
-    return Evaluation(known, at, workload.calculation, comparison, outlook=outlook)
+        return Evaluation(workload, at, workload.calculation, None, str(error), notes=told)
+    outlook, notes = Outlook.of(comparison), (*told, *_ends(comparison, offers))
+    return Evaluation(known, at, workload.calculation, comparison, outlook=outlook, notes=notes)
 
 
-def _compared(workload: Workload, prices: Prices) -> Comparison:
-    found = {series: _amount(series, prices(series)) for series in workload.needs()}
+def _closings(workload: Workload, at: datetime) -> tuple[str, ...]:
+    ways = (workload.self_host, workload.api)
+    told = (note for way in ways if isinstance(way, ApiTraining) for note in way.notes(at))
+    return tuple(dict.fromkeys(told))
+
+
+def _ends(comparison: Comparison, offers: Offers) -> Iterator[str]:
+    for quantity in comparison.quantities:
+        if quantity.price and (end := offers.ends(quantity.price.series)):
+            yield f"no price is known from {end:%Y-%m-%d} on for {quantity.price.series}"
+
+
+def _compared(workload: Workload, prices: Prices, offers: Offers) -> Comparison:
+    found = {
+        series: priced(series, workload.price(series, prices, offers))
+        for series in workload.needs()
+    }
     comparison = workload.compare(found.__getitem__)
     for side, way in ((comparison.self_host, workload.self_host), (comparison.api, workload.api)):
         if not side.value.low:
@@ -113,19 +135,13 @@ def _compared(workload: Workload, prices: Prices) -> Comparison:
     return comparison
 
 
-def _amount(series: Series, price: Price | None) -> Quantity:
+def priced(series: Series, price: Price | None) -> Quantity:
+    """A price of the book as a quantity; Unknown when there is none, or it is withdrawn."""
     if price is None:
         raise Unknown(f"no price known for {series}")
     if price.amount is None:
-        raise Unknown(f"withdrawn on {price.valid_from:%Y-%m-%d}: {series}")
-    return priced(price)
-
-
-def priced(price: Price) -> Quantity:
-    """A price of the book as a quantity; ValueError when it is withdrawn."""
+        raise Unknown(f"withdrawn on {price.valid_from:%Y-%m-%d}: {price.series}")
     series = price.series
-    if price.amount is None:
-        raise ValueError(f"{series} is withdrawn")
     unit = f"{series.currency} for {UNITS[series.unit]}"
     source = f"{price.source}, {price.basis} from {price.valid_from:%Y-%m-%d}"
     value = Interval.exactly(price.amount)

@@ -10,10 +10,13 @@ from comparator.assumption import GIVEN, assumption
 from comparator.comparison import Quantity, Term
 from comparator.cost import Mix
 from pricebook.config import Table
-from pricebook.quote import Series
+from pricebook.quote import Price, Series
 
 PriceOf: TypeAlias = Callable[[Series], Quantity]
 """A price of the book as a quantity."""
+
+Prices: TypeAlias = Callable[[Series], Price | None]
+"""The price in force of a series, None when the book has none."""
 
 _WORDS = {
     ("service_tier", "standard"): "",

@@ -9,16 +9,19 @@ from datetime import datetime
 from pathlib import Path
 
 from comparator import cost
-from comparator.api import ApiTokens, read_training
+from comparator.api import ApiTokens, read_pair
+from comparator.api_training import read_training, read_trainings
 from comparator.comparison import Comparison, Cost
-from comparator.self_host import MachineServing, MachineTraining
-from comparator.way import PriceOf, Way, read_mix
+from comparator.machine_serving import MachineServing
+from comparator.machine_training import MachineTraining
+from comparator.way import PriceOf, Prices, Way, read_mix
 from pricebook.config import Table, load
 from pricebook.errors import ConfigError
-from pricebook.quote import Series
+from pricebook.offers import Offers
+from pricebook.quote import Price, Series
 
 KINDS = {
-    "fine_tune": "fine-tuning on machines against fine-tuning by API, per run",
+    "fine_tune": "fine-tuning on machines, or by a candidate API, against that by API, per run",
     "inference": "an open model on machines against a model by API, per 10^6 tokens",
     "api": "a candidate model by API against another model by API, per 10^6 tokens",
 }
@@ -72,6 +75,19 @@ class Workload:
         """The prices without which there is no ratio, each once."""
         return tuple(dict.fromkeys(self.self_host.needs() + self.api.needs()))
 
+    def may_need(self, offers: Offers) -> tuple[Series, ...]:
+        """The same, and what may stand in for them: prices by the length of the prompt."""
+        tokens = [way for way in (self.self_host, self.api) if isinstance(way, ApiTokens)]
+        instead = (series for way in tokens for series in way.may_need(offers))
+        return tuple(dict.fromkeys((*self.needs(), *instead)))
+
+    def price(self, series: Series, prices: Prices, offers: Offers) -> Price | None:
+        """What one of `needs` costs; Unknown when it can't be told which price holds."""
+        for way in (self.self_host, self.api):
+            if isinstance(way, ApiTokens) and series in way.needs():
+                return way.price(series, prices, offers)
+        return prices(series)
+
     def compare(self, price: PriceOf) -> Comparison:
         """Both costs, from the prices that `needs` names."""
         sides = (Cost(self.unit, way.terms(price)) for way in (self.self_host, self.api))
@@ -94,7 +110,9 @@ def examples() -> tuple[Workload, ...]:
 
 
 def _fine_tune(table: Table) -> tuple[Way, Way]:
-    api, tokens = read_training(table.table("api"))
+    if table.has("candidate"):
+        return read_trainings(table)
+    api, tokens = read_training(table)
     return MachineTraining.read(table.table("self_host"), tokens), api
 
 
@@ -105,8 +123,7 @@ def _inference(table: Table) -> tuple[Way, Way]:
 
 
 def _api(table: Table) -> tuple[Way, Way]:
-    mix = read_mix(table.table("tokens"))
-    return ApiTokens.read(table.table("candidate"), mix), ApiTokens.read(table.table("api"), mix)
+    return read_pair(table, read_mix(table.table("tokens")))
 
 
 _WAYS: dict[str, Callable[[Table], tuple[Way, Way]]] = {

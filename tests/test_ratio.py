@@ -196,6 +196,13 @@ def test_as_dict_is_what_programs_read() -> None:
         "unit": "USD per run",
         "health": "fresh",
         "verdict": "the API is cheaper",
+        "notes": [
+            "openai has taken no new fine-tuning jobs of organisations that never ran one"
+            " since 2026-05-07 (OpenAI's deprecations page)",
+            "openai has taken no new fine-tuning jobs of organisations that used no fine-tuned"
+            " model for 60 days since 2026-07-02 (OpenAI's deprecations page)",
+            "openai takes no new fine-tuning jobs from 2027-01-06 on (OpenAI's deprecations page)",
+        ],
     }
     assert [(each["kind"], each["name"]) for each in inputs] == [
         ("price", "aws p4d.24xlarge instance (us-east-1, on demand)"),

@@ -1,0 +1,63 @@
+"""What the book knows of a series besides its price: its twins by length of prompt, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from pricebook.book import CANCELLED, history
+from pricebook.quote import Series
+from pricebook.series import SERIES, Filter, series_of
+from pricebook.tables import SeriesRow
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """`by_length`: the series that differ from one in `context` alone, whatever it says itself.
+
+    `ends`: from when on a series is announced to have no price, None when nobody said so.
+    """
+
+    by_length: Callable[[Series], Iterable[Series]]
+    ends: Callable[[Series], datetime | None]
+
+
+NOTHING_ELSE = Offers(lambda _: (), lambda _: None)
+"""Of an empty book."""
+
+
+def offers(connection: Connection, at: datetime) -> Offers:
+    """What the book knew of other series and of ends at `at`."""
+    return Offers(lambda one: by_length(connection, one), lambda one: end(connection, one, at))
+
+
+def by_length(connection: Connection, series: Series) -> tuple[Series, ...]:
+    """The series of the book that differ from this one in `context` alone, and name one."""
+    query = select(*SERIES).where(
+        SeriesRow.seller == series.seller,
+        SeriesRow.product == series.product,
+        SeriesRow.meter == series.meter,
+    )
+    wanted = bare(series)
+    twins = (series_of(row) for row in connection.execute(query))
+    return tuple(twin for twin in twins if twin.get("context") and bare(twin) == wanted)
+
+
+def end(connection: Connection, series: Series, at: datetime) -> datetime | None:
+    """The first day after `at` from which a series is announced to have no price."""
+    where = Filter(product=series.product, seller=series.seller, meter=series.meter)
+    rows = history(connection, where, since=at)
+    ahead = {row.valid_from: row for row in rows if row.series == series and row.valid_from > at}
+    ends = (since for since, row in ahead.items() if row.amount is None and row.basis != CANCELLED)
+    return min(ends, default=None)
+
+
+def bare(series: Series) -> Series:
+    """The series without its `context`."""
+    kept = {name: value for name, value in series.qualifiers if name != "context"}
+    return Series.of(
+        series.seller, series.product, series.meter, series.unit, currency=series.currency, **kept
+    )
