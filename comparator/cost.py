@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING
 
 from comparator.comparison import Quantity, Term
 from comparator.interval import Interval
@@ -17,6 +18,16 @@ HOURS_A_YEAR = Quantity.defined("hours a year", "hours", 8760, "365 days; AWS's 
 HOURS_A_MONTH = Quantity.defined("hours a month", "hours", 730, "8,760 / 12")
 SECONDS_AN_HOUR = Quantity.defined("seconds an hour", "seconds", 3600, "arithmetic")
 MTOK = Quantity.defined("tokens in the unit of prices", "tokens", 10**6, "arithmetic")
+TWO = Quantity.defined("parts of which one half is one", "parts", 2, "arithmetic")
+SHORTEST_RUN = Quantity.defined(
+    "shortest time that is billed",
+    "seconds",
+    60,
+    "EC2 bills Linux by the second from 60 s on",
+)
+SHORTEST_HOURS = SHORTEST_RUN.value.point / SECONDS_AN_HOUR.value.point
+ALIKE = Quantity.defined("tokens of the open model for one of the API's", "tokens", 1, "as equal")
+AS_MEASURED = Quantity.defined("packing efficiency", "of the rate", 1, "as in the measurement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +49,14 @@ class Mix:
         return self._share("output share", self.output)
 
     @property
-    def mean_answer(self) -> Quantity:
-        """O / 2: what of the answer stands, on average, before a token of it."""
-        half = self.output.value.point / 2
-        return Quantity.defined("half of the output tokens", "tokens", half, self.output.source)
+    def whole(self) -> Quantity:
+        """I + O."""
+        tokens = self.input.value.point + self.output.value.point
+        return Quantity.defined("tokens a request", "tokens", tokens, "input and output")
 
     def _share(self, name: str, part: Quantity) -> Quantity:
-        whole = self.input.value.point + self.output.value.point
-        return Quantity.defined(name, "of all tokens", part.value.point / whole, part.source)
+        share = part.value.point / self.whole.value.point
+        return Quantity.defined(name, "of all tokens", share, part.source)
 
     @property
     def uncached(self) -> tuple[Quantity, ...]:
@@ -53,23 +64,30 @@ class Mix:
         if not self.cached.value.high:
             return ()
         name, rest = f"not {self.cached.name}", self.cached.value.complement()
-        return (replace(self.cached, name=name, value=rest),)
+        return (replace(self.cached, name=name, value=rest, cause=f"-{self.cached.name}"),)
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
     """Fine-tuning by measured throughput: `tokens` a run, at `rate` tokens a second on all
     machines of the run together, after `setup` seconds in which nothing is trained.
+
+    `packing`: what of that rate is left by how examples are packed. `token_ratio`: tokens of the
+    open model for one of the API's, in which `tokens` are counted.
     """
 
     setup: Quantity
     tokens: Quantity
     rate: Quantity
+    packing: Quantity = AS_MEASURED
+    token_ratio: Quantity = ALIKE
 
     @property
     def hours(self) -> Interval:
-        """Hours of one attempt."""
-        return training_hours(self.setup.value, self.tokens.value, self.rate.value)
+        """Hours of one attempt: (setup + tokens kappa / (rate packing)) / 3600."""
+        tokens = self.tokens.value * self.token_ratio.value
+        training = tokens / (self.rate.value * self.packing.value)
+        return (self.setup.value + training) / SECONDS_AN_HOUR.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,49 +134,45 @@ def rented_run(
     return (Term("machines", (hourly, hours, machines, attempts)),)
 
 
-def training_hours(setup: Interval, tokens: Interval, speed: Interval) -> Interval:
-    """Hours of one attempt: (setup + tokens / speed) / 3600, in seconds and tokens a second."""
-    return (setup + tokens / speed) / SECONDS_AN_HOUR.value
-
-
 def trained_run(
     hourly: Quantity, machines: Quantity, speed: Speed, attempts: Quantity
 ) -> tuple[Term, ...]:
     """USD per run on demand from measured training speed: hourly x machines x attempts x hours.
 
-    The hours are those of `training_hours`, a term for the set-up and one for the training. EC2
-    bills Linux machines by the second, from 60 s on.
+    The hours are those of `Speed.hours`, a term for the set-up and one for the training.
     """
     rented = (hourly, machines, attempts)
+    tokens, rate = (speed.tokens, speed.token_ratio), (speed.rate, speed.packing)
     return (
         Term("set-up", (*rented, speed.setup), (SECONDS_AN_HOUR,)),
-        Term("training", (*rented, speed.tokens), (speed.rate, SECONDS_AN_HOUR)),
+        Term("training", (*rented, *tokens), (*rate, SECONDS_AN_HOUR)),
     )
 
 
-def reserved_run(hourly: Quantity, machines: Quantity, runs: Quantity) -> tuple[Term, ...]:
-    """USD per run on a reservation, which is paid for every hour: hourly x 8760 x machines / runs.
+def billed_run(hourly: Quantity, machines: Quantity, hours: Interval) -> tuple[Term, ...]:
+    """USD per run that may take less than EC2's shortest time: hourly x machines x max(60 s, run).
 
-    The article's own sum ("openai is too cheap to beat", October 2023): 19.22 $/h, 4,380 runs.
+    `hours` of the run, repeats included.
     """
-    return (Term("machines", (hourly, HOURS_A_YEAR, machines), (runs,)),)
+    least = SHORTEST_RUN.value / SECONDS_AN_HOUR.value
+    bounds = zip(
+        (hours.low, hours.point, hours.high), (least.low, least.point, least.high), strict=True
+    )
+    value = Interval(*(max(pair) for pair in bounds))
+    kind = "definition" if value.certain else "assumption"
+    billed = Quantity("billed time of a run", "hours", value, SHORTEST_RUN.source, kind)
+    return (Term("machines", (hourly, machines, billed)),)
 
 
-def amortised(
-    terms: tuple[Term, ...], hourly: Quantity, upfront: Quantity, years: Quantity
+def reserved_run(
+    hourly: Quantity, machines: Quantity, runs: Quantity, hours: Quantity = HOURS_A_YEAR
 ) -> tuple[Term, ...]:
-    """The upfront fee's part: the same terms with upfront / (8760 x years) for the hourly price.
+    """USD per run where every hour is paid, used or not: hourly x hours x machines / runs.
 
-    Together with them the effective hourly rate of a reservation, without interest.
+    A year's `hours` and runs, or a Capacity Block's. The article's own sum ("openai is too cheap
+    to beat", October 2023): 19.22 $/h, 8,760 hours, 4,380 runs.
     """
-    return tuple(
-        Term(
-            f"{term.name}, upfront",
-            (upfront, *(factor for factor in term.times if factor != hourly)),
-            (*term.per, HOURS_A_YEAR, years),
-        )
-        for term in terms
-    )
+    return (Term("machines", (hourly, hours, machines), (runs,)),)
 
 
 def engineer_per_run(salary: Quantity, fraction: Quantity, runs: Quantity) -> tuple[Term, ...]:
@@ -166,30 +180,70 @@ def engineer_per_run(salary: Quantity, fraction: Quantity, runs: Quantity) -> tu
     return (Term("engineer", (salary, fraction), (runs,)),)
 
 
-def served(hourly: Quantity, fleet: Fleet, speed: Quantity) -> tuple[Term, ...]:
+def kept(usd: Quantity) -> tuple[Term, ...]:
+    """USD per run of what isn't the machine's: data and checkpoints in storage."""
+    return (Term("storage", (usd,)),) if usd.value.high else ()
+
+
+def answered(
+    output: Quantity, verbosity: Quantity, reasoning: Quantity, token_ratio: Quantity
+) -> Quantity:
+    """The open model's answer to what the API's answers with `output`: O' = O v + T / kappa.
+
+    In tokens of the API's model, as all lengths are; `reasoning` T is in those of the open model.
+    """
+    thought = reasoning.value / Interval.exactly(token_ratio.value.point)
+    value = output.value * verbosity.value + thought
+    if value == output.value:
+        return output
+    times, tokens = verbosity.value.point, output.value.point
+    sources = ", ".join(dict.fromkeys((verbosity.source, reasoning.source)))
+    source = f"{tokens:f} x {times:f} + {thought.point:.6g} of reasoning; {sources}"
+    kind = "definition" if value.certain else "assumption"
+    return Quantity("output tokens of the open model", "tokens", value, source, kind)
+
+
+def served(
+    hourly: Quantity, fleet: Fleet, speed: Quantity, mix: Mix, answer: Quantity
+) -> tuple[Term, ...]:
     """USD per 10^6 tokens at a constant speed, in tokens (in and out) a second of one machine.
 
-    hourly k kappa v / (3600 speed eta d) x 10^6 (InferenceMAX's $/M, which has eta = d = k = 1).
+    hourly k kappa (I (1-h) + O') / (3600 speed eta d (I + O)) x 10^6, O' the open model's answer.
+    InferenceMAX's $/M has eta = d = k = 1. Input that is found in the cache takes no time.
     """
-    return (Term("machines", (hourly, *fleet.times, MTOK), (speed, SECONDS_AN_HOUR, *fleet.per)),)
+    times, per = (hourly, *fleet.times, MTOK), (speed, SECONDS_AN_HOUR, *fleet.per)
+    return (
+        Term("prompt", (*times, mix.input_share, *mix.uncached), per),
+        Term("generation", (*times, answer), (*per, mix.whole)),
+    )
 
 
 def served_by_length(
-    hourly: Quantity, fleet: Fleet, service: Service, mix: Mix
+    hourly: Quantity, fleet: Fleet, service: Service, mix: Mix, answer: Quantity
 ) -> tuple[Term, ...]:
     """USD per 10^6 tokens from GPU-seconds that depend on the lengths of a request.
 
-    s = a (1-h) I + b O + c O (I + O/2) GPU-seconds a request, at hourly k kappa v / (3600 gpus
-    eta d) USD a GPU-second, for I + O tokens. The law was fitted to NVIDIA's maximum-load tables.
+    s = a (1-h) I + b O' + c O' (I + O'/2) GPU-seconds a request, O' the open model's answer, at
+    hourly k kappa / (3600 gpus eta d) USD a GPU-second, for I + O tokens of the API's model. The
+    law was fitted to NVIDIA's maximum-load tables.
     """
     times, per = (hourly, *fleet.times, MTOK), (service.gpus, SECONDS_AN_HOUR, *fleet.per)
-    attention = (*times, service.attention, mix.output_share)
+    generated, request = (*times, service.attention, answer), (*per, mix.whole)
     return (
         Term("prompt", (*times, service.input, mix.input_share, *mix.uncached), per),
-        Term("generation", (*times, service.output, mix.output_share), per),
-        Term("attention to the prompt", (*attention, mix.input), per),
-        Term("attention to the answer", (*attention, mix.mean_answer), per),
+        Term("generation", (*times, service.output, answer), request),
+        Term("attention to the prompt", (*generated, mix.input), request),
+        Term("attention to the answer", (*generated, answer), (*request, TWO)),
     )
+
+
+def machines_needed(hours_per_mtok: Interval, tokens: Interval, redundancy: Interval) -> Interval:
+    """Whole machines for the most tokens a month: needed, rounded up, then spares, rounded up.
+
+    `hours_per_mtok`: machine-hours per 10^6 tokens at the target load, spares apart.
+    """
+    hours = hours_per_mtok * Interval.exactly(tokens.high) / MTOK.value
+    return _rounded_up(_rounded_up(hours / HOURS_A_MONTH.value) * redundancy)
 
 
 def fixed_per_mtok(monthly: Quantity, tokens: Quantity) -> tuple[Term, ...]:
@@ -204,3 +258,8 @@ def whole_fleet(hourly: Quantity, machines: Quantity, tokens: Quantity) -> tuple
     utilisation 1 without fixed costs.
     """
     return (Term("machines", (hourly, machines, HOURS_A_MONTH, MTOK), (tokens,)),)
+
+
+def _rounded_up(value: Interval) -> Interval:
+    bounds = (value.low, value.point, value.high)
+    return Interval(*(bound.to_integral_value(ROUND_CEILING) for bound in bounds))

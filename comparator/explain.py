@@ -14,8 +14,9 @@ from comparator.api import ApiTokens
 from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.cost import HOURS_A_YEAR
 from comparator.interval import Interval
+from comparator.machine_serving import MachineServing
+from comparator.machine_training import MachineTraining
 from comparator.ratio import Evaluation, Prices
-from comparator.self_host import MachineTraining
 from comparator.sensitivity import BreakEven, Sensitivity, break_evens, sensitivities, text
 from comparator.spread import Outlook
 from comparator.workload import Claim
@@ -86,6 +87,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
         yield f"  {evaluation.verdict}"
         return
     yield from _summary(evaluation, evaluation.outlook)
+    yield from _section("To note", evaluation.notes)
     yield from _section("Inputs", map(_input, evaluation.comparison.quantities))
     yield from _section("Working, at the central figures", _working(evaluation))
     yield from _section("Figures", (f"{n}: {short(v)}" for n, v in explanation.figures.items()))
@@ -113,7 +115,10 @@ def _figures(
     if isinstance(way, ApiTokens):
         return figures | _by_price(comparison)
     if isinstance(way, MachineTraining):
-        return figures | _by_part(way, comparison) | _by_year(way, comparison, prices)
+        figures |= _by_part(way, comparison) | _by_duration(way, comparison)
+        return figures | _by_year(way, comparison, prices)
+    if isinstance(way, MachineServing):
+        return figures | way.figures()
     return figures
 
 
@@ -146,7 +151,7 @@ def _by_price(comparison: Comparison) -> dict[str, Decimal]:
 def _by_part(way: MachineTraining, comparison: Comparison) -> dict[str, Decimal]:
     """The machine's and the engineer's part of a run."""
     unit, api = comparison.self_host.unit, comparison.api.value
-    terms = tuple(term for term in comparison.self_host.terms if term not in way.people)
+    terms = tuple(term for term in comparison.self_host.terms if term not in way.besides)
     machines, people = Cost(unit, terms).value, Cost(unit, way.people).value.point
     if not people:
         return {}
@@ -159,25 +164,44 @@ def _by_part(way: MachineTraining, comparison: Comparison) -> dict[str, Decimal]
     }
 
 
+def _by_duration(way: MachineTraining, comparison: Comparison) -> dict[str, Decimal]:
+    """The run by the hours that were given beside the run by its measured speed."""
+    other, unit, api = way.alternative, comparison.self_host.unit, comparison.api.value.point
+    if not other:
+        return {}
+    costs = {
+        each.by: Cost(unit, each.terms(comparison.price)).value.point for each in (way, other)
+    }
+    hours, measured = costs["by hours given"], costs["by measured speed"]
+    return {
+        "a run, by hours given": hours,
+        "a run, by measured speed": measured,
+        "ratio, by hours given": hours / api,
+        "ratio, by measured speed": measured / api,
+        "by hours given / by measured speed": hours / measured,
+    }
+
+
 def _by_year(
     way: MachineTraining, comparison: Comparison, prices: Prices | None
 ) -> dict[str, Decimal]:
     """A reservation's year, and the share of its hours from which on it beats on demand."""
-    if not (way.machine.reserved and way.runs):
+    if not (way.machine.committed and way.runs):
         return {}
     runs, whole = way.runs.value.point, comparison.self_host.value.point
-    people = Cost(comparison.self_host.unit, way.people).value.point
+    besides = Cost(comparison.self_host.unit, way.besides).value.point
+    machine = (whole - besides) * runs
     figures = {
         "whole cost, a run": whole,
         "runs that fit in a day": way.capacity / 365,
         "runs that fit in a year": way.capacity,
-        "machine, a year": (whole - people) * runs,
+        "machine, a year": machine,
         "whole cost, a year": whole * runs,
     }
     on_demand = prices(way.machine.on_demand) if prices else None
     if on_demand and on_demand.amount:
-        rate = (whole - people) * runs / HOURS_A_YEAR.value.point / way.machines.value.point
-        figures["reserved / on demand, an hour"] = rate / on_demand.amount
+        rate = machine / HOURS_A_YEAR.value.point / way.machines.value.point
+        figures[f"{way.machine.bought.name} / on demand, an hour"] = rate / on_demand.amount
     return figures
 
 

@@ -11,7 +11,8 @@ from comparator import api_cost, cost
 from comparator.assumption import ASSUMPTIONS
 from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.interval import Interval
-from comparator.self_host import MachineServing, MachineTraining
+from comparator.machine_serving import MachineServing
+from comparator.machine_training import MachineTraining
 from comparator.way import Way
 from comparator.workload import Workload
 from pricebook.quote import digits
@@ -135,7 +136,7 @@ def _flip(comparison: Comparison, name: str, at_most: Decimal | None) -> Decimal
 
 def _most_runs(way: Way) -> dict[str, Decimal]:
     """Reserved machines have so many hours; on demand, more can be rented."""
-    if isinstance(way, MachineTraining) and way.machine.reserved and way.runs:
+    if isinstance(way, MachineTraining) and way.machine.committed and way.runs:
         return {way.runs.name: way.capacity}
     return {}
 
@@ -168,29 +169,23 @@ def _rented(way: MachineTraining, comparison: Comparison) -> Cost:
 
 
 def _of_serving(way: MachineServing, comparison: Comparison) -> Iterator[BreakEven]:
-    """Utilisation, the API's blended price, and the tokens that one machine, never off, needs."""
-    name = way.fleet.utilisation.name
-    used = comparison.break_even(name)
-    yield BreakEven(name, used, way.fleet.utilisation.unit, Decimal(1))
+    """Utilisation, the API's blended price, and the tokens that machines, never off, need."""
+    if not way.machines:
+        load = way.fleet.utilisation
+        yield BreakEven(load.name, comparison.break_even(load.name), load.unit, Decimal(1))
     price, unit = comparison.self_host.value.point, comparison.api.unit
     yield BreakEven("the API's price of the mix", price, unit)
-    one = _one_machine(way, comparison)
-    tokens = Comparison(Cost(unit, one + way.fixed), comparison.api).break_even(_A_TOKEN.name)
-    most = Cost(unit, one).value.point / _full(way, comparison).value.point
-    yield BreakEven("tokens a month, one machine", tokens, "tokens/month", most)
+    fleet = Cost(unit, _always_on(way, comparison) + way.fixed)
+    tokens = Comparison(fleet, comparison.api).break_even(_A_TOKEN.name)
+    count = way.machines.value.point if way.machines else Decimal(1)
+    words = f"{count} machines" if count > 1 else "one machine"
+    yield BreakEven(f"tokens a month, {words}", tokens, "tokens/month", count * way.capacity)
 
 
-def _one_machine(way: MachineServing, comparison: Comparison) -> tuple[Term, ...]:
+def _always_on(way: MachineServing, comparison: Comparison) -> tuple[Term, ...]:
+    """The machines of the fleet, or one."""
+
     def formula(hourly: Quantity) -> tuple[Term, ...]:
-        return cost.whole_fleet(hourly, _A_MACHINE, _A_TOKEN)
+        return cost.whole_fleet(hourly, way.machines or _A_MACHINE, _A_TOKEN)
 
     return way.machine.paid(formula, comparison.price)
-
-
-def _full(way: MachineServing, comparison: Comparison) -> Cost:
-    """Cost of serving with machines that are never idle and have no spare."""
-    serving = tuple(term for term in comparison.self_host.terms if term not in way.fixed)
-    full = Cost(comparison.self_host.unit, serving)
-    for quantity in (way.fleet.utilisation, way.fleet.redundancy):
-        full = full.with_value(quantity.name, Interval.exactly(1))
-    return full

@@ -20,7 +20,7 @@ from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.cost import Speed
 from comparator.explain import Explanation, explain
 from comparator.ratio import evaluate
-from comparator.self_host import MachineTraining
+from comparator.machine_training import MachineTraining
 from comparator.workload import examples
 from pricebook.quote import Price, Series
 

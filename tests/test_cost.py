@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from comparator import api_cost, cost
+from comparator import api_cost, cost, rate
 from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.cost import Fleet, Mix, Service, Speed
 from comparator.interval import Interval
@@ -51,7 +51,7 @@ def mini(input_price: str = "0.15", output_price: str = "0.60") -> Cost:
 
 def llama(fixed: tuple[Term, ...] = (), mix: Mix = MIX, **used: str) -> Cost:
     """Llama 70B on a p5.48xlarge."""
-    terms = cost.served_by_length(P5, fleet(**used), LLAMA_70B, mix)
+    terms = cost.served_by_length(P5, fleet(**used), LLAMA_70B, mix, mix.output)
     return Cost(cost.PER_MTOK, terms + fixed)
 
 
@@ -115,17 +115,17 @@ def test_no_number_of_runs_pays_when_a_run_alone_is_dearer() -> None:
 
 def test_an_upfront_fee_is_spread_over_the_hours_of_the_term() -> None:
     """r + U / (8760 T): 10 $/h and 87,600 $ for a year are 20 $/h, 175,200 $ a year."""
-    hourly, year = the("10"), the("1", "years")
-    terms = cost.reserved_run(hourly, ONE, ONE)
-    whole = per_run(terms + cost.amortised(terms, hourly, the("87600", "upfront"), year))
+    hours = cost.reserved_run(rate.MACHINE_HOUR, ONE, ONE)
+    fee = rate.amortised(the("87600", "upfront"), the("1", "years"), None)
+    whole = per_run(rate.at_rate(hours, rate.plain(the("10")) + fee))
     assert whole.value.point == 175_200
 
 
 def test_all_upfront_leaves_an_hourly_price_of_zero() -> None:
     """Then the fee alone is the bill: 262,800 $ for three years are 10 $/h."""
-    hourly, years = the("0"), the("3", "years")
-    terms = cost.reserved_run(hourly, ONE, ONE)
-    whole = per_run(terms + cost.amortised(terms, hourly, the("262800", "upfront"), years))
+    hours = cost.reserved_run(rate.MACHINE_HOUR, ONE, ONE)
+    fee = rate.amortised(the("262800", "upfront"), the("3", "years"), None)
+    whole = per_run(rate.at_rate(hours, rate.plain(the("0")) + fee))
     assert whole.value.point == 87_600
 
 
@@ -144,7 +144,7 @@ def test_a_served_request_costs_what_was_worked_out() -> None:
 def test_a_constant_speed_gives_the_same_when_it_is_that_of_the_mix() -> None:
     """8 GPUs x 4,000 tokens / 1.032214 s is the speed that the lengths amount to."""
     speed = the(str(8 * 4000 / Decimal("1.032214")))
-    constant = Cost(cost.PER_MTOK, cost.served(P5, fleet(), speed))
+    constant = Cost(cost.PER_MTOK, cost.served(P5, fleet(), speed, MIX, MIX.output))
     assert round(constant.value.point, 6) == Decimal("0.493169")
 
 

@@ -197,7 +197,7 @@ def test_a_number_or_a_range_may_be_given() -> None:
         ("years = 2", "years is 2; AWS sells reservations of 1 or 3 years"),
         ("instances = 2", "instances is not a setting (did you mean instance?)"),
         ("engineer = { salary = 1, fraction = 1 }", "runs_per_year is missing: the salary"),
-        ('term = "spot"', "term is 'spot'"),
+        ('term = "sport"', "term is 'sport' (did you mean spot?)"),
     ],
 )
 def test_impossible_settings_are_refused(lines: str, sentence: str) -> None:

@@ -1,0 +1,60 @@
+"""Machines of one's own: what an hour of them comes to, from their price, power and place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from comparator import rate
+from comparator.assumption import assumption
+from comparator.comparison import Quantity, Term
+from comparator.cost import HOURS_A_YEAR
+from comparator.purchase import capital_factor
+from pricebook.config import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """One machine that stands in a rack; every hour of its life is paid, used or not.
+
+    `lost`: the part of its price that its life uses up. `power_kw` is the mean over all hours.
+    """
+
+    price: Quantity
+    life: Quantity
+    lost: Quantity
+    capital: Quantity | None
+    power_kw: Quantity
+    electricity: Quantity
+    pue: Quantity
+    hosting: Quantity
+
+    name: ClassVar[str] = "own"
+    paid_hours: ClassVar[Quantity] = HOURS_A_YEAR
+
+    @classmethod
+    def read(cls, table: Table) -> Hardware:
+        """From `self_host.own`."""
+        price, life, residual = (assumption(table, key) for key in ("price", "life", "residual"))
+        others = ("power_kw", "electricity", "pue", "hosting_per_month")
+        hardware = cls(
+            price,
+            life,
+            _lost(table, residual, life),
+            capital_factor(table, life),
+            *(assumption(table, key) for key in others),
+        )
+        table.close()
+        return hardware
+
+    def rate(self) -> tuple[Term, ...]:
+        """USD per hour of the machine."""
+        wear = rate.wear(self.price, self.lost, self.life, self.capital)
+        power = rate.electricity(self.power_kw, self.electricity, self.pue)
+        return wear + power + rate.hosting(self.hosting)
+
+
+def _lost(table: Table, residual: Quantity, life: Quantity) -> Quantity:
+    interest = assumption(table, "interest")
+    lost = rate.value_lost(residual.value, interest.value, life.value)
+    return Quantity("part of the price that is used up", "of the price", lost, residual.source)
