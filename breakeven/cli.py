@@ -279,6 +279,34 @@ def explain(context: Context, workload: str, as_of: datetime | None, as_json: bo
     sys.exit(UNKNOWN if missing else 0)
 
 
+@cli.command()
+@click.argument("machine")
+@click.option("--region", default="us-east-1", show_default=True, help="Where it is rented.")
+@click.option("--as-of", type=WHEN, help="At the prices of that time.")
+@click.option(
+    "--needs",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the machines needed in each hour, one number a line; it repeats.",
+)
+@output_options
+@click.pass_obj
+def commitments(
+    context: Context,
+    machine: str,
+    region: str,
+    as_of: datetime | None,
+    needs: Path | None,
+    form: Format,
+) -> None:
+    """What each reservation and Savings Plan of MACHINE is worth, and how many to take."""
+    from breakeven.commitments import COMMITMENTS, commitment_rows, read_needs
+
+    hourly = read_needs(needs) if needs else ()
+    rows = commitment_rows(context.asked(), machine, region, as_of, hourly, form)
+    nothing = f"no reservation or Savings Plan of {machine} in {region} is in the book"
+    write_rows(rows, COMMITMENTS, form, empty=nothing)
+
+
 @cli.group(invoke_without_command=True)
 @click.option("--since", type=WHEN, help="Events from then on.")
 @output_options
@@ -503,6 +531,87 @@ def usage(
 
     report = read_usage(log, kind, Names(**names), window, machine_speed)
     sys.exit(write_usage(report, as_json=as_json))
+
+
+@cli.command()
+@click.argument("model", default="")
+@click.option("--gpu", default="", help="Only on this GPU: H100, A100-80GB.")
+@click.option("--instance", default="", help="Only on the GPU of this EC2 type.")
+@click.option(
+    "--show",
+    type=click.Choice(["throughput", "service", "finetuning", "runs", "instances"]),
+    default="throughput",
+    help="Speeds of inference (default), fitted laws, fine-tuning, whole runs, machines.",
+)
+@click.option("--equivalents-of", metavar="API_MODEL", help="Open models that may stand for it.")
+@output_options
+@click.pass_obj
+def throughput(
+    context: Context,
+    model: str,
+    gpu: str,
+    instance: str,
+    show: str,
+    equivalents_of: str | None,
+    form: Format,
+) -> None:
+    """What was measured of MODEL, with sources; without it, of which models.
+
+    Rates are of a group of GPUs, or per GPU where the column says so. Fitted laws hold inside the
+    lengths that are shown. An open model is called equivalent when two tests say so and none
+    differs; whether it is for your work, you decide.
+    """
+    from breakeven import measurements_view as view
+    from comparator.catalogue import load
+
+    catalogue = load(context.settings().throughput_files)
+    if equivalents_of:
+        rows = view.equivalents(catalogue, equivalents_of, form)
+        write_rows(rows, view.EQUIVALENTS, form)
+    elif not (model or gpu or instance) and show == "throughput":
+        write_rows(view.models(catalogue, form), view.MODELS, form)
+    else:
+        rows = view.measurements(catalogue, show, model, gpu, instance, form)
+        write_rows(rows, view.SHAPES[show], form, empty="nothing of that was measured")
+        more = view.also(catalogue, show, model) if model and form.kind == "table" else ""
+        if more:
+            say(more)
+
+
+@cli.command()
+@click.argument("url")
+@click.option("--model", required=True, help="As the server calls it.")
+@click.option("--input-tokens", type=int, help="Of each request, as near as words come to it.")
+@click.option("--output-tokens", type=int, help="Of each answer.")
+@click.option("--usage", "log", type=click.Path(path_type=Path), help="Or: lengths of this log.")
+@click.option("--concurrency", type=int, default=8, help="Requests at a time (8).")
+@click.option("--requests", type=int, default=200, help="At most so many (200).")
+@click.option("--seconds", type=int, default=120, help="For no longer than that (120).")
+@click.option("--api-key-env", help="Environment variable with the server's key.")
+@click.option("--gpu", default="", help="What it runs on, as in `throughput`: H100.")
+@click.option("--gpus", type=click.IntRange(1), default=1, help="How many serve the model (1).")
+@click.option("--precision", default="", help="Of the weights: fp8, bf16.")
+@click.option("--engine", default="", help="vLLM, SGLang, llama.cpp.")
+@click.option("--out", type=click.Path(path_type=Path), help="Append a row to this CSV file.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def measure(url: str, model: str, as_json: bool, out: Path | None, **given: Any) -> None:
+    """Load your own server at URL and measure its speed.
+
+    URL is that of an OpenAI-compatible server: http://localhost:8000. It gets streamed requests of
+    random words, --concurrency at a time, until --requests or --seconds are used up; tokens are
+    those that it counts itself. The rate is that of the time in which all workers were busy, after
+    each had its first answer. Ctrl-C ends it and keeps what was measured. With --out, which needs
+    --gpu and --engine, a row of the throughput catalogue is appended to your own CSV file. Exit 3
+    when some requests failed or the server doesn't count tokens.
+    """
+    from breakeven import measure_report as report
+    from breakeven.measuring import Plan
+
+    endpoint = report.endpoint_of(url, model, given["api_key_env"])
+    lengths = report.lengths_of(given["input_tokens"], given["output_tokens"], given["log"])
+    plan = Plan(endpoint, lengths, given["concurrency"], given["requests"], given["seconds"])
+    server = report.Server(*(given[name] for name in ("gpu", "gpus", "precision", "engine")))
+    sys.exit(report.write_measured(report.measure(plan, server, out), as_json=as_json))
 
 
 def _list_alerts(context: Context, since: datetime | None, form: Format) -> None:

@@ -29,10 +29,15 @@ def prices_at(connection: Connection, settings: Settings, at: datetime) -> Price
 
     def price_of(series: Series) -> Price | None:
         price = listed(series)
-        discount = _discount_on(series, discounts)
-        return _less(price, discount) if price and discount else price
+        return discounted(price, discounts) if price else None
 
     return price_of
+
+
+def discounted(price: Price, discounts: Sequence[Discount]) -> Price:
+    """What a list price is to this user; itself when no discount is agreed on it."""
+    discount = _discount_on(price.series, discounts)
+    return _less(price, discount) if discount else price
 
 
 def _discount_on(series: Series, discounts: Sequence[Discount]) -> Discount | None:
