@@ -12,6 +12,7 @@ BreakevenError                 exit 1
 │   └── DocumentRefused        exit 1  a document arrived that holds no prices
 │       └── PageChanged        exit 1  a page of ours, in a form that we can't read
 ├── UnknownInput               exit 1  a workload needs a price that the book doesn't have
+├── MeasurementFailed          exit 1  a server of the user's own gave nothing to measure
 └── DeliveryFailed             exit 1  a receiver didn't take a message
 """
 
@@ -86,6 +87,10 @@ class PageChanged(DocumentRefused):
 
 class UnknownInput(BreakevenError):
     """A workload needs a price that the book doesn't have at that time."""
+
+
+class MeasurementFailed(BreakevenError):
+    """A server of the user's own gave no answer that can be measured."""
 
 
 class DeliveryFailed(BreakevenError):
