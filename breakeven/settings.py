@@ -37,6 +37,7 @@ class Settings:
     http: HttpSettings
     gate: GateSettings
     aws: AwsSettings
+    throughput_files: tuple[Path, ...]
     workloads: tuple[Workload, ...]
     rules: tuple[Rule, ...]
     receivers: dict[str, Receiver]
@@ -45,6 +46,7 @@ class Settings:
     def read(cls, table: Table) -> Settings:
         """From the top level of the file; ConfigError for anything unknown or impossible."""
         database, collect = table.table("database"), table.table("collect")
+        throughput = table.table("throughput")
         settings = cls(
             database_url=database.text("url", "sqlite:///breakeven.db"),
             evidence=database.text("evidence", "evidence"),
@@ -54,11 +56,12 @@ class Settings:
             http=HttpSettings.from_table(table.table("http")),
             gate=GateSettings.from_table(table.table("gate")),
             aws=AwsSettings.from_table(table.table("aws")),
+            throughput_files=tuple(Path(name) for name in throughput.texts("files", [])),
             workloads=tuple(Workload.from_table(one) for one in table.tables("workload")),
             rules=tuple(Rule.read(one) for one in table.tables("rule")),
             receivers=read_receivers(table),
         )
-        for part in (database, collect, table):
+        for part in (database, collect, throughput, table):
             part.close()
         settings._check()
         return settings
