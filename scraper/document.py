@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -94,15 +95,23 @@ def _is_over(item: Quote | SetAside, at: datetime) -> bool:
     return isinstance(item, Quote) and item.valid_until is not None and item.valid_until <= at
 
 
+# No seller's id begins or ends with a separator, has two in a row, or blanks.
+_LOST_PART = re.compile(r"^[-._/:]|[-._/:]{2}|[-._/:]$|\s")
+
+
 def sorted_out(items: Iterable[Quote | SetAside]) -> Reading:
     """A reading of these items; a series with two different prices is set aside, both of them, and
-    an amount that the book can't hold."""
+    an amount that the book can't hold, and an id that has lost a part."""
     quotes: dict[Any, Quote] = {}
     set_aside: list[SetAside] = []
     contested: set[Any] = set()
     for item in items:
         if isinstance(item, SetAside):
             set_aside.append(item)
+            continue
+        if _LOST_PART.search(product := item.series.product):
+            reason = f'"{product}" is no id of a product, it may have lost a part'
+            set_aside.append(SetAside(reason, item.where, item.quoted))
             continue
         try:
             to_ticks(item.amount)

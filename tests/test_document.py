@@ -10,7 +10,7 @@ import pytest
 
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote, Series, SetAside
-from scraper.document import Document, Page, Reading, reading_of
+from scraper.document import Document, Page, Reading, reading_of, sorted_out
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -47,3 +47,25 @@ def test_a_page_that_ends_with_a_line_a_row_or_a_tag_is_whole(end: str) -> None:
     (quote,) = read(f"input 0.28{end}", "markdown").quotes
 
     assert Decimal("0.28") == quote.amount
+
+
+@pytest.mark.parametrize(
+    "product", ["sonar-", "-by-call", "zeta/-by-call", "voxtral--latest", "gpt-4o ", "v1-.6b"]
+)
+def test_an_id_that_lost_a_part_is_set_aside(product: str) -> None:
+    """What is left beside a separator may be another model's id, or nobody's."""
+    broken = Quote(Series.of("openai", product, "input", "mtok"), Decimal(1), "$1", "there")
+    whole = Quote(Series.of("openai", "gpt-4o", "input", "mtok"), Decimal(1), "$1", "here")
+
+    reading = sorted_out([broken, whole])
+
+    assert (whole,) == reading.quotes
+    assert ["there"] == [aside.where for aside in reading.set_aside]
+
+
+@pytest.mark.parametrize("product", ["z-ai/glm-5:free", "gpt-4o-2024-08-06", "~x/auto", "a.b_c"])
+def test_separators_within_an_id_are_its_own(product: str) -> None:
+    """Sellers use all of them."""
+    quote = Quote(Series.of("openrouter", product, "input", "mtok"), Decimal(1), "$1", "here")
+
+    assert (quote,) == sorted_out([quote]).quotes
