@@ -4,7 +4,8 @@ Read are, in the markdown (MDX) and the HTML of the page: tokens of Sonar models
 (`variant` citation, sent to the model) and of reasoning (`variant` reasoning, generated) apart; the
 fee per request by size of the search context; Pro Search, which costs another fee; tools by the
 call or session; Search API; embeddings. The ids of Sonar models follow their names: Sonar Pro is
-`sonar-pro`. Models of other makers, which Perplexity resells at their prices, are on other pages.
+`sonar-pro`; a name that isn't known is set aside. Models of other makers, which Perplexity resells
+at their prices, are on other pages.
 
 Pages that this reader has met: saved as markdown in autumn 2025 and autumn 2026.
 """
@@ -12,7 +13,7 @@ Pages that this reader has met: saved as markdown in autumn 2025 and autumn 2026
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -78,7 +79,16 @@ def _label(table: Table | Row) -> str:
 
 
 def _name(row: Row) -> str:
-    return row[_label(row)].text
+    if name := row[_label(row)].text:
+        return name
+    raise Unreadable("a row without a name")
+
+
+def _names(table: Table) -> set[str]:
+    """The models of a table, none for one of another kind."""
+    if "model" not in _headers(table):
+        return set()
+    return {row[_label(table)].text for row in table.rows}
 
 
 def _is_known(header: str) -> bool:
@@ -99,9 +109,9 @@ def _reader(table: Table, tables: Sequence[Table]) -> PricesIn | None:
     """What reads the cells of a table of this kind; None when we know no such kind."""
     headers = _headers(table)
     if _is_of_tokens(table):
-        return _tokens_in
+        return partial(_tokens_in, _ids_of(table, tables))
     if "model" in headers and any(map(_SIZE.fullmatch, headers)):
-        return partial(_fees_in, _fee_unit(table))
+        return partial(_fees_in, _ids_of(table, tables), _fee_unit(table))
     if {"tool", "price"} <= {*headers}:
         return _tools_in
     if "search type" in headers and any(map(_request_unit, headers)):
@@ -134,25 +144,48 @@ def _tokens(header: str) -> tuple[str, str | None, Unit] | None:
     return meter, variant, replace(per, printed=found["printed"])
 
 
-def _tokens_in(row: Row, header: str, cell: Cell) -> Iterator[Priced]:
+def _tokens_in(ids: _Ids, row: Row, header: str, cell: Cell) -> Iterator[Priced]:
     column = _tokens(header)
     if not column or cell.text.lower() in NOT_SOLD:
         return
     meter, variant, per = column
     series = Series.of(
-        SELLER, _product(row), meter, per.name, service_tier="standard", variant=variant
+        SELLER, _product(ids, row), meter, per.name, service_tier="standard", variant=variant
     )
     yield Priced(series, per.price(usd(cell.text)), per.printed)
 
 
-def _product(row: Row) -> str:
-    """The id of a model: as printed in code type, or made of the name `Sonar Pro`."""
+# https://docs.perplexity.ai/docs/sonar/models
+_IDS = {
+    "Sonar": "sonar",
+    "Sonar Pro": "sonar-pro",
+    "Sonar Reasoning": "sonar-reasoning",
+    "Sonar Reasoning Pro": "sonar-reasoning-pro",
+    "Sonar Deep Research": "sonar-deep-research",
+}
+# It was sold until December 2025, never without its Pro.
+_NEVER_ALONE = "Sonar Reasoning"
+
+_Ids = Mapping[str, str]
+"""The ids of the models of one table, by their names."""
+
+
+def _ids_of(table: Table, tables: Iterable[Table]) -> _Ids:
+    """Without a name that may be that of another table's `... Pro`, with that word lost."""
+    own = _names(table)
+    elsewhere = {f"{_NEVER_ALONE} Pro"}.union(*map(_names, tables)) - own
+    return {name: _IDS[name] for name in own & _IDS.keys() if f"{name} Pro" not in elsewhere}
+
+
+def _product(ids: _Ids, row: Row) -> str:
+    """The id of a model: as printed in code type, or that of its name."""
     name = _name(row)
     if re.fullmatch(r"[a-z0-9]+(?:[-.][a-z0-9.]+)+", name):
         return name
-    if re.fullmatch(r"Sonar(?: [A-Z][a-z]+)*", name):
-        return name.lower().replace(" ", "-")
-    raise Unreadable(f'the API id of "{name}" is not known')
+    if name not in ids:
+        why = "it may have lost a word" if name in _IDS else "it is not known"
+        raise Unreadable(f'the API id of "{name}" is not certain: {why}')
+    return ids[name]
 
 
 # --- fees for requests ----------------------------------------------------------------------------
@@ -179,10 +212,10 @@ def _request_unit(header: str) -> Unit | None:
         return None
 
 
-def _fees_in(per: Unit, row: Row, header: str, cell: Cell) -> Iterator[Priced]:
+def _fees_in(ids: _Ids, per: Unit, row: Row, header: str, cell: Cell) -> Iterator[Priced]:
     size = _SIZE.fullmatch(header.lower())
     if size and cell.text.lower() not in NOT_SOLD:
-        yield _fee(_product(row), f"{size[1]} search context", usd(cell.text), per)
+        yield _fee(_product(ids, row), f"{size[1]} search context", usd(cell.text), per)
 
 
 def _fee(product: str, variant: str, amount: Decimal, per: Unit) -> Priced:

@@ -150,6 +150,23 @@ def test_a_model_whose_id_is_not_known_is_set_aside(name: str) -> None:
     assert 5 == len(reading.set_aside)
 
 
+@pytest.mark.parametrize("name", ["Sonar", "Sonar Reasoning", "Sonar Max"])
+def test_a_name_that_may_have_lost_a_word_is_set_aside(name: str) -> None:
+    """Sonar where another table has Sonar Pro, Reasoning without its Pro, a name of no model."""
+    reading = read(re.sub(r"\*\*Sonar Pro\*\*(?= +\| +\\\$6)", name, page()))
+
+    assert not [key for key in prices(reading) if "search context" in key and "search," not in key]
+    assert any(f'"{name}" is not certain' in aside.reason for aside in reading.set_aside)
+
+
+def test_a_kind_of_search_without_a_name_is_set_aside() -> None:
+    """Its fees are for nothing that one could ask for."""
+    reading = read(changed("**`pro`** ", ""))
+
+    assert not [key for key in prices(reading) if "search," in key and "fast" not in key]
+    assert "a row without a name" in {aside.reason for aside in reading.set_aside}
+
+
 def test_a_price_table_of_another_kind_is_set_aside() -> None:
     """Amounts in a table that no reader knows are told, not overlooked."""
     reading = read(f"{page()}\n## Plans\n\n| Plan | Monthly |\n|---|---|\n| Pro | \\$20 |\n")
