@@ -91,8 +91,13 @@ def _read_section(
     prose = "\n".join([section.prose, *(f"{table.before}\n{table.after}" for table in tables)])
     model = _Model(section.title, _ids(section), prose)
     priced = [table for table in tables if _is_price_table(table)]
-    for table, tier in zip(priced, _tiers(section, priced), strict=True):
-        yield from _read_table(model, tier, table, at)
+    try:
+        tiers = _tiers(section, priced)
+    except Unreadable as error:
+        yield from (SetAside(str(error), section.title, _text(table)) for table in priced)
+    else:
+        for table, tier in zip(priced, tiers, strict=True):
+            yield from _read_table(model, tier, table, at)
     for table in tables:
         if table not in priced and "$" in _text(table):
             yield SetAside("a table of an unknown kind", section.title, _text(table))
@@ -121,7 +126,9 @@ def _tiers(section: Section, tables: Sequence[Table]) -> list[str]:
     tabs = _tab_labels(section)
     # Models sold in one tier have no heading for it; the page calls that tier Standard.
     tiers = [heading if heading in _TIERS else "standard" for heading in headings]
-    if len(unnamed) == len(tabs) == len(tables):
+    if tabs and unnamed:
+        if not len(unnamed) == len(tabs) == len(tables):
+            raise Unreadable(f"{len(tables)} tables for the tiers {', '.join(tabs)}")
         tiers = tabs
     if len(set(tiers)) != len(tables):
         raise PageChanged(SELLER, f'section "{section.title}"', "several tables for one tier")
@@ -216,6 +223,11 @@ _KINDS = {
     "video": r"(?:.+ )?video(?: with audio|(?P<variant> without audio))? price(?: \(default\))?",
     "named": r".*",
 }
+# What the words in a cell may make of its row: `Input: $3.00`, `$1.00 (storage price)`.
+_KINDS_WITHIN = {
+    "live": {"input", "output"},
+    "cache": {"cache", "storage"},
+}
 _TOOLS = {
     "search": "google_search",
     "web and image search": "google_search",
@@ -256,13 +268,22 @@ def _quotes(row: _Row) -> Iterator[Quote]:
     for price in _prices_in(row, kind):
         # An end that has passed: the page is late to take the old price down.
         if price.until is None or price.until > row.at:
-            price.kind = price.kind or kind
+            price.kind = _kind_within(row, kind, price)
             price.qualifiers = {"service_tier": row.tier, **qualifiers, **price.qualifiers}
             yield from _quotes_of(price, row)
 
 
+def _kind_within(row: _Row, kind: str, price: _Price) -> str:
+    """What a price is for by the words in its cell, where a row of its kind may have such words."""
+    if price.kind and price.kind not in _KINDS_WITHIN.get(kind, ()):
+        raise Unreadable(f'"{row.label}" is no row that we know to price {price.kind}')
+    return price.kind or kind
+
+
 def _kind_of(label: str) -> tuple[str, dict[str, str]]:
     """The kind of a row, and the qualifiers that its label gives."""
+    if not label:
+        raise Unreadable("a row without a name")
     forms = ((kind, re.fullmatch(form, label, re.IGNORECASE)) for kind, form in _KINDS.items())
     kind, found = next((kind, found) for kind, found in forms if found)
     said = {name: words.strip() for name, words in found.groupdict().items() if words}
@@ -545,6 +566,7 @@ _MODALITIES |= {"video": "video", "thinking": "text"}
 def _modality(words: str) -> str:
     """`text / image / video` and `audio / image [video]` joined by `+`; thinking is text."""
     named = [word for word in re.split(r"[^a-z]+", words.lower()) if word not in {"", "and"}]
-    if not named or not set(named) <= set(_MODALITIES):
+    lost = re.search(r"^\W*[/,]|[/,]\W*$|[/,] *[/,]", words)
+    if lost or not named or not set(named) <= set(_MODALITIES):
         raise Unreadable(f'"({words})" is not a modality that we know')
     return "+".join(dict.fromkeys(_MODALITIES[word] for word in named))

@@ -244,6 +244,33 @@ def test_an_unknown_row_with_a_price_is_set_aside() -> None:
     assert [aside.where.split(" › ")[2] for aside in reading.set_aside] == ["Thinking price"]
 
 
+@pytest.mark.parametrize("label", ["API", "Live", "Input price", ""])
+def test_only_a_row_of_the_live_api_says_input_and_output_in_its_cell(label: str) -> None:
+    """A label that lost a word leaves prices of another API, which are not those of tokens."""
+    cell = "Input: $0.50 (text), $3.00 (audio) Output: $2.00 (text), $12.00 (audio)"
+    reading = read(table("Output price: $2.50", f"{label}: {cell}"))
+    assert lines(reading) == ["gemini-9-flash output mtok 2.5 service_tier=standard"]
+    assert [aside.text for aside in reading.set_aside] == [cell]
+
+
+def test_a_modality_that_lost_a_word_is_set_aside() -> None:
+    """`(/image)` is neither text nor images."""
+    reading = read(table("Input price: $3.60 (/image)", "Output price: $2.50"))
+    assert lines(reading) == ["gemini-9-flash output mtok 2.5 service_tier=standard"]
+
+
+def test_a_section_with_fewer_tables_than_tabs_is_set_aside() -> None:
+    """Nobody knows which tier's table was lost."""
+    tabs = "*`gemini-9-flash`*\n\nStandardBatch\n"
+    page = table("Input price: $0.30").replace("*`gemini-9-flash`*\n", tabs)
+    other = table("Input price: $0.10").replace("-9-", "-8-").replace(" 9 ", " 8 ")
+    reading = read(page + other)
+    assert lines(reading) == ["gemini-8-flash input mtok 0.1 service_tier=standard"]
+    assert [aside.reason for aside in reading.set_aside] == [
+        "1 tables for the tiers standard, batch"
+    ]
+
+
 def test_storage_without_its_hour_is_set_aside() -> None:
     """A storage price per token would be off by the hours that it is kept."""
     reading = read(table("Input price: $0.30", "Context caching price: $1.00 (storage price)"))
