@@ -33,12 +33,16 @@ _CURRENCIES = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is priced: its name, the ids that the API takes (none for tools), the part of it."""
+    """What is priced: its name, the ids that the API takes (none for tools), the part of it.
+
+    `doubt` says why nothing on the card can be read with certainty.
+    """
 
     name: str
     ids: tuple[str, ...]
     is_tool: bool = False
     part: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,10 @@ def _lines_of_item(item: Tag) -> Iterator[Line]:
         ids=tuple(str(tag["data-text"]) for tag in item.select("[data-text]")),
         is_tool=item.get("data-capabilities") == "tools",
     )
+    if item.select_one(".model-item"):
+        doubt = "another card lies within this one: its id and prices may be those of the other"
+        yield Line(replace(card, ids=(), doubt=doubt), "card", "priceUsd", "", card.name)
+        return
     for tag in item.select("[data-prices], .js-tab-content > div > p + *"):
         label, note = _label_and_note(tag.find_previous_sibling())
         of_tag = _priced_lines if tag.get("data-prices") else _worded_lines
@@ -184,8 +192,17 @@ def _payload_lines(page: Payload) -> Iterator[Line]:
     cards = [found for found in page.objects("price") if _rows(found["price"])]
     for card in cards:
         yield from _lines_of_object(card)
-    if not cards:
-        yield from _docs_lines(page)
+    yield from _emptied(page) if cards else _docs_lines(page)
+
+
+def _emptied(page: Payload) -> Iterator[Line]:
+    """Cards that lost their prices; the ids that they share with others they still tell."""
+    for name in ("api", "api_endpoint"):
+        for found in page.objects(name, "name"):
+            if "price" not in found:
+                doubt = "the card has no prices"
+                card = Card(str(found["name"]), (str(found[name]),), doubt=doubt)
+                yield Line(card, "card", "price_dollar", "", card.name)
 
 
 def _lines_of_object(found: Mapping[str, Any]) -> Iterator[Line]:

@@ -45,6 +45,8 @@ def read(document: Document) -> Iterator[Quote | SetAside]:
 
 
 def _quotes(line: Line, shared: set[str]) -> Iterator[Quote]:
+    if line.card.doubt:
+        raise Unreadable(line.card.doubt)
     if line.text.lower() in _NO_PRICES or line.label.lower() in _NO_PRICE_LABELS:
         return
     for price in _prices(line):

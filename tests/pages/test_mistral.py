@@ -120,6 +120,29 @@ def test_a_model_that_lost_its_id_is_set_aside() -> None:
     assert "lost the id" in reading.set_aside[0].reason
 
 
+def test_a_card_with_another_one_within_is_set_aside() -> None:
+    """Where the end of a card got lost, the next one's id and prices seem to be its own."""
+    lines = CARDS.read_text(encoding="utf-8").splitlines()
+    end = lines.index("</mistral-block-card-model></div>")
+    lines[end] = "</mistral-block-card-model>"
+    reading = read("\n".join([*lines, "</div>"]))
+    expected = {name for name in prices(read_file(CARDS)) if "mistral-medium-latest" not in name}
+
+    assert expected == prices(reading).keys()
+    assert ["another card lies within"] == [aside.reason[:24] for aside in reading.set_aside]
+
+
+def test_a_card_that_lost_its_prices_still_shares_its_id() -> None:
+    """The other model's prices don't become those of the alias."""
+    text = SCRIPTS.read_text(encoding="utf-8")
+    start = text.index('\\"name\\": \\"Mistral Small 3.2\\"')
+    at = text.index('\\"price\\"', start)
+    reading = read(f'{text[:at]}\\"\\"{text[at + len("xxprice") + 2 :]}')
+
+    assert {} == dollars(reading, "mistral-small-latest")
+    assert Decimal("0.15") == dollars(reading, "mistral-small-2603")["input mtok"]
+
+
 def test_a_model_that_shares_its_id_and_has_no_known_other_is_set_aside() -> None:
     """Nobody knows which of the two the alias leads to."""
     reading = read(changed("Mistral Small 3.2", "Mistral Small 9", SCRIPTS))
