@@ -14,8 +14,10 @@ clipping of the Chinese page of 2026-08-01.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from itertools import chain, dropwhile, takewhile
 
@@ -299,6 +301,11 @@ def _meter(labels: Iterable[Cell]) -> tuple[str, Unit]:
     return _METERS[kind], replace(unit(f"{_COUNTS.get(count, count)} tokens"), printed=printed)
 
 
+def _names_hours(cell: Cell) -> bool:
+    label = _label(cell)
+    return label.lower() in _PEAK or bool(_HOURLY.match(label))
+
+
 def _window(labels: Iterable[Cell], prose: str) -> str | None:
     """The hours that the labels name, in UTC; None when a price holds all day."""
     windows = []
@@ -331,7 +338,26 @@ def _read_list(table: Table, form: str) -> Iterator[Quote | SetAside]:
         problems = [item for item in items if isinstance(item, SetAside)]
         what = f"{problems[0].where}: {problems[0].reason}" if problems else "has no prices"
         raise PageChanged(SELLER, _place(table), what)
-    yield from items
+    yield from _of_whole_days(items) if form == "html" else items
+
+
+def _of_whole_days(items: Sequence[Quote | SetAside]) -> Iterator[Quote | SetAside]:
+    """The items; a price for some hours is set aside where that for the others is missing.
+
+    Where rows got lost, the labels that span several rows stand beside other rows.
+    """
+    hours = Counter(_any_hour(item) for item in items if isinstance(item, Quote))
+    for item in items:
+        if isinstance(item, Quote) and item.series.get("window") and hours[_any_hour(item)] == 1:
+            yield SetAside("no price for the other hours beside it", item.where, item.quoted)
+        else:
+            yield item
+
+
+def _any_hour(quote: Quote) -> tuple[Series, datetime | None]:
+    series = quote.series
+    rest = tuple(said for said in series.qualifiers if said[0] != "window")
+    return replace(series, qualifiers=rest), quote.valid_from
 
 
 def _stated_unit(table: Table) -> Unit | None:
@@ -353,6 +379,11 @@ class _Listing:
     footnotes: dict[str, str]
     stated: Unit | None
 
+    @property
+    def by_the_hour(self) -> bool:
+        """Whether labels name hours."""
+        return any(_names_hours(cell) for cell in _all_cells(self.table))
+
     def quotes(self, price: _Price | SetAside) -> Iterator[Quote | SetAside]:
         """The quotes of one cell: its model's, and those of the ids that are billed like it."""
         if isinstance(price, SetAside):
@@ -373,6 +404,8 @@ class _Listing:
         currency, figure = _money(price.cell)
         period = self._period(price, figure)
         window = _window(price.labels, self.table.after)
+        if self.by_the_hour and not window:
+            raise Unreadable("the hours are not named, as those of other prices are")
         for product in self._products(price.model):
             series = Series.of(
                 SELLER,

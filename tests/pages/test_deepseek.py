@@ -146,6 +146,27 @@ def test_a_change_of_prices_without_a_day_leaves_them_as_they_are(footnote: str)
     assert "deepseek-v4-pro output" not in prices(dated)
 
 
+def test_a_price_that_lost_the_name_of_its_hours_is_set_aside() -> None:
+    """Beside prices by the hour one without hours isn't that of the whole day."""
+    reading = read(changed("<td>PEAK</td><td>$1.2</td>", "<td></td><td>$1.2</td>", PEAK))
+
+    assert {name for name in prices(read_file(PAGES / PEAK)) if " output " not in name} == {
+        *prices(reading)
+    }
+
+
+def test_a_price_for_some_hours_without_that_for_the_others_is_set_aside() -> None:
+    """Between two rows others got lost: the last one stands under the hours of the first."""
+    old = page("2025-08-21.html")
+    start = old.index("<tr><td>1M OUTPUT TOKENS</td><td>$1.10")
+    reading = read(
+        old[:start] + old[old.index("<tr><td>1M OUTPUT TOKENS</td><td colspan", start) :]
+    )
+
+    assert not [name for name in prices(reading) if "[" in name]
+    assert "no price for the other hours beside it" in {one.reason for one in reading.set_aside}
+
+
 def test_a_clipping_keeps_its_table_in_html() -> None:
     """The lines before the page, and their days, are the clipper's; the table is read as HTML."""
     table = page()[page().index("<table") : page().index("</table>") + len("</table>")]
