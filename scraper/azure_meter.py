@@ -87,6 +87,8 @@ class Meter:
 
 def read_meter(list_name: str, meter_name: str) -> Meter:
     """Read a `meterName` of the `productName` it stands under; `Unreadable` when unsure."""
+    if re.search(r"[\s-]{2}", meter_name):
+        raise Unreadable(f'"{meter_name}" has lost a word')
     words = _apart(meter_name)
     counted, count = _counted(words)
     said: dict[str, str] = {}

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,11 +54,13 @@ def read(document: Document) -> Iterator[Quote | SetAside]:
     names = _ids_by_name(rows)
     by_length = _priced_by_length(rows, names)
     others: dict[str, list[_Row]] = defaultdict(list)
+    currencies = Counter(row["Currency"] for row in rows)
     for row in rows:
         if not _may_count_tokens(row):
             others[row["Unit"]].append(row)
             continue
         try:
+            _check_currency(row, currencies)
             yield _quote(offer, row, names, by_length)
         except Unreadable as error:
             text = f"{row['PricePerUnit']} {row['Currency']} per {row['Unit']}"
@@ -73,7 +75,7 @@ def read(document: Document) -> Iterator[Quote | SetAside]:
 
 def _rows(document: Document) -> tuple[str, list[_Row]]:
     """The offer, and each row keyed by the header."""
-    lines = csv.reader(document.text.splitlines())
+    lines = _whole(csv.reader(document.text.splitlines(), strict=True))
     about: dict[str, str] = {}
     header: list[str] = []
     for line in lines:
@@ -95,6 +97,14 @@ def _rows(document: Document) -> tuple[str, list[_Row]]:
     if any(len(row) != len(header) for row in rows):
         raise PageChanged(SELLER, offer, "a row with more or fewer cells than the header")
     return offer, [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def _whole(lines: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The lines of the file, which must not break off within a cell."""
+    try:
+        yield from lines
+    except csv.Error as error:
+        raise PageChanged(SELLER, "the price list", f"is no whole CSV: {error}") from None
 
 
 def _place(offer: str, row: _Row) -> str:
@@ -127,6 +137,13 @@ def _quote(offer: str, row: _Row, names: Mapping[str, str], by_length: set[str])
         **_conditions(usage, product, by_length),
     )
     return Quote(series, amount, row["PricePerUnit"], _place(offer, row), f"per {row['Unit']}")
+
+
+def _check_currency(row: _Row, currencies: Counter[str]) -> None:
+    """A list is in one currency; a row in another one than most was misprinted or misread."""
+    usual = max(currencies, key=lambda name: currencies[name])
+    if row["Currency"] != usual:
+        raise Unreadable(f"{row['Currency']}, where the list is in {usual}")
 
 
 def _amount(text: str) -> Decimal:

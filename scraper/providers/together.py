@@ -133,8 +133,10 @@ def _paid_for(per: Unit, named: str, row: Row) -> tuple[str, str | None]:
 
 
 def _detail(row: Row, name: str) -> str | None:
-    """The text under a header, None when it says nothing or there is no such column."""
-    texts = (cell.text for header, cell in row.items() if header.lower() == name)
+    """The text under a header, None for a dash or when there is no such column."""
+    texts = [cell.text for header, cell in row.items() if header.lower() == name]
+    if "" in texts:
+        raise Unreadable(f"nothing stands under {name}, not even a dash")
     return next((text for text in texts if text.lower() not in NOT_SOLD), None)
 
 

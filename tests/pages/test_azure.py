@@ -325,6 +325,13 @@ def test_batch_is_cheaper_and_priority_dearer_than_standard() -> None:
     assert [] == wrong
 
 
+@pytest.mark.parametrize("name", ["Grok4  Inp glbl Tokens", "Grok4--Inp-glbl Tokens"])
+def test_a_name_with_a_gap_is_unreadable(name: str) -> None:
+    """`Grok4 Fast` without its second word is another model."""
+    with pytest.raises(Unreadable, match="has lost a word"):
+        read_meter("Azure Grok Models", name)
+
+
 def test_a_name_that_says_two_things_is_unreadable() -> None:
     """A contradiction in a name is told in words."""
     with pytest.raises(Unreadable, match="says both global and data_zone"):

@@ -133,6 +133,24 @@ def test_a_price_that_may_be_for_short_prompts_only_is_set_aside() -> None:
     )
 
 
+def test_a_row_in_another_currency_than_its_list_is_set_aside() -> None:
+    """A list has one currency; a single other one is a misprint."""
+    usual, reading = read(page()), read(with_row(Currency="EUR", Region_Code="eu-west-1"))
+
+    assert usual.quotes == reading.quotes
+    assert ["EUR, where the list is in USD"] == [
+        aside.reason for aside in reading.set_aside if aside not in usual.set_aside
+    ]
+
+
+def test_a_list_that_breaks_off_within_a_cell_is_refused() -> None:
+    """The model of its last row may have lost half of its name."""
+    text = page("marketplace").rstrip("\n")
+
+    with pytest.raises(PageChanged, match="no whole CSV"):
+        read(text[: text.rindex("Claude") + len("Claude")])
+
+
 def test_another_currency_stays_what_it_is() -> None:
     """China's lists are in yuan."""
     reading = read(page().replace('"USD"', '"CNY"'))

@@ -118,6 +118,14 @@ def test_a_strange_cell_is_set_aside_alone(cell: str) -> None:
     ]
 
 
+def test_a_video_whose_length_got_lost_is_set_aside() -> None:
+    """A dash says that there is one length only, an empty cell says nothing."""
+    reading = read(changed("| 720p / 8s |", "| |"))
+
+    assert "google/veo-3.0" not in {quote.series.product for quote in reading.quotes}
+    assert "Wan-AI/Wan2.2-I2V-A14B video video" in prices(reading)
+
+
 def test_a_row_without_an_id_is_set_aside() -> None:
     """A display name is not what the API takes."""
     reading = read(changed("hexgrad/Kokoro-82M", "Kokoro"))
