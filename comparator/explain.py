@@ -16,9 +16,10 @@ from comparator.cost import HOURS_A_YEAR
 from comparator.interval import Interval
 from comparator.machine_serving import MachineServing
 from comparator.machine_training import MachineTraining
-from comparator.ratio import Evaluation, Prices
+from comparator.ratio import Evaluation
 from comparator.sensitivity import BreakEven, Sensitivity, break_evens, sensitivities, text
 from comparator.spread import Outlook
+from comparator.way import Prices
 from comparator.workload import Claim
 from pricebook.quote import isoformat
 
@@ -85,6 +86,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield f"{evaluation.workload.name}, {isoformat(evaluation.at)}"
     if evaluation.comparison is None or evaluation.outlook is None:
         yield f"  {evaluation.verdict}"
+        yield from (f"  {note}" for note in evaluation.notes if note != evaluation.reason)
         return
     yield from _summary(evaluation, evaluation.outlook)
     yield from _section("To note", evaluation.notes)
