@@ -18,6 +18,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.token_server import Behaviour, serving
 from breakeven.cli import cli
 from breakeven.settings import Settings
 from comparator.rules import Rule
@@ -65,7 +66,16 @@ def book_for_json(demo: tuple[Path, str], tmp_path_factory: pytest.TempPathFacto
     (folder / "pricing.md").write_bytes(page.read_bytes())
     (folder / "empty.html").write_text("hello\n")
     (folder / "models.json").write_text(CATALOGUE, encoding="utf-8")
+    (folder / "requests.jsonl").write_text("".join(_requests()), encoding="utf-8")
     return folder
+
+
+def _requests() -> Iterator[str]:
+    """A log of 30 hours, a request each, and a line that is none."""
+    for hour in range(30):
+        counts = {"prompt_tokens": 9, "completion_tokens": 4, "cached_tokens": 3}
+        yield json.dumps({"created": 1_790_000_000 + hour * 3600, "usage": counts}) + "\n"
+    yield "not JSON\n"
 
 
 def _hold_a_price(database: str) -> None:
@@ -89,7 +99,9 @@ def consoles(file: Path) -> list[tuple[str, str]]:
 
 def answer(folder: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(folder)
-    return CliRunner().invoke(cli, shlex.split(command)).stdout
+    with serving(Behaviour(fails=9)) as server:
+        command = command.replace("http://localhost:8000", server)
+        return CliRunner().invoke(cli, shlex.split(command)).stdout
 
 
 def shape(value: Any, path: str = "") -> Iterator[str]:

@@ -32,6 +32,9 @@ SPANS_OF_TIME = {
     "breakeven/demo/sinks.py",
     "breakeven/demo/story.py",
     "breakeven/demo/world.py",
+    "breakeven/endpoint.py",
+    "breakeven/measuring.py",
+    "breakeven/steady.py",
 }
 """Where floats are seconds, as the standard library wants them. A new file comes here only when
 its floats are, too."""
