@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Self, TypeAlias
 
 from comparator import cost
-from comparator.assumption import GIVEN, assumption, optional
+from comparator.assumption import ASSUMPTIONS, GIVEN, assumption, optional
+from comparator.catalogue import load
 from comparator.comparison import Cost, Quantity, Term
 from comparator.cost import Fleet, Mix, Service
 from comparator.interval import Interval
 from comparator.machine import Machine
-from comparator.memory import check_memory
+from comparator.measured import MeasuredServing, serving_from
+from comparator.memory import check_gpus, check_memory
 from comparator.rate import MACHINE_HOUR
 from comparator.way import PriceOf
 from pricebook.config import Table
 from pricebook.quote import Series
 
-Throughput: TypeAlias = Quantity | Service
-"""Tokens a second of one machine, or the law that they follow."""
+Throughput: TypeAlias = Quantity | Service | MeasuredServing
+"""Tokens a second of one machine, the law that they follow, or what was measured of either."""
 
+_SPEEDS = ("gpu_seconds", "tokens_per_second", "measured")
 _ONE = Quantity.defined("no more than is needed", "times", 1, "a machine at full load")
 
 
@@ -30,9 +35,8 @@ class MachineServing:
     """Inference with an open model on machines, at a constant speed or by length of request.
 
     `answer`: output tokens of the open model where the API's gives those of `mix`. `fixed`: what
-    operations and the like cost per 10^6 tokens, empty when not counted. `machines` is a fleet of
-    whole machines for `tokens` a month that are always paid; None: as many as the load needs, by
-    parts of one.
+    operations and the like cost per 10^6 tokens, empty when not counted. `whole`: the fleet is of
+    whole machines for `tokens` a month, always paid; else as many as the load needs, by parts.
     """
 
     machine: Machine
@@ -42,27 +46,23 @@ class MachineServing:
     answer: Quantity
     tokens: Quantity | None
     fixed: tuple[Term, ...]
-    machines: Quantity | None = None
+    whole: bool = False
     title: str = "self-hosting"
 
     @classmethod
-    def read(cls, table: Table, mix: Mix) -> MachineServing:
-        """From `self_host`."""
-        whole = table.flag("whole_machines", False)
-        tokens = optional(table, "tokens_per_month")
-        machine, fleet = Machine.read(table, training=False), _fleet(table, whole=whole)
-        serving = cls(
-            machine,
-            fleet,
-            _throughput(table),
-            mix,
-            _answer(table, mix, fleet.token_ratio),
-            tokens,
-            _fixed(table, tokens),
-        )
+    def read(cls, table: Table, mix: Mix, files: Sequence[Path] = ()) -> MachineServing:
+        """From `self_host`; `files` are the user's own measurements."""
+        whole, tokens = table.flag("whole_machines", False), optional(table, "tokens_per_month")
+        if whole and not tokens:
+            raise table.error("tokens_per_month", "is missing: whole_machines are bought for them")
+        machine = Machine.read(table, training=False)
+        throughput = _throughput(table, machine.instance, mix, files)
+        fleet = _fleet(table, throughput, whole=whole)
+        answer = _answer(table, mix, fleet.token_ratio)
+        fixed = _fixed(table, tokens)
         check_memory(table, machine.instance, _ONE)
         table.close()
-        return serving._of_whole_machines(table) if whole else serving
+        return cls(machine, fleet, throughput, mix, answer, tokens, fixed, whole)
 
     @property
     def leaves_out(self) -> tuple[str, ...]:
@@ -70,11 +70,30 @@ class MachineServing:
         return ("storage", "data transfer") if self.fixed else ("people's time", "storage")
 
     @property
+    def machines(self) -> Quantity | None:
+        """Of a fleet of whole machines: how many; None when they are counted by parts."""
+        if not (self.whole and self.tokens):
+            return None
+        hours = self._hours_per_mtok(replace(self.fleet, redundancy=_ONE))
+        count = cost.machines_needed(hours, self.tokens.value, self.fleet.redundancy.value)
+        kind = "definition" if count.certain else "assumption"
+        load, spares = self.fleet.utilisation, self.fleet.redundancy
+        source = (
+            f"{self.tokens.value.high:f} tokens a month at a {load.name} of {load.value.point:f}, "
+            f"rounded up, x {spares.value.point:f}, rounded up"
+        )
+        return Quantity("machines of the fleet", "machines", count, source, kind)
+
+    @property
     def capacity(self) -> Decimal:
         """Tokens a month, counted as the API's, that one machine serves when it is never idle."""
-        full = replace(self.fleet, utilisation=_ONE, redundancy=_ONE)
-        hours = replace(self, fleet=full)._hours_per_mtok()
+        hours = self._hours_per_mtok(replace(self.fleet, utilisation=_ONE, redundancy=_ONE))
         return cost.HOURS_A_MONTH.value.point * cost.MTOK.value.point / hours.point
+
+    @property
+    def turns(self) -> tuple[datetime, ...]:
+        """The times at which `as_of` may begin to give something else."""
+        return self.throughput.changes if isinstance(self.throughput, MeasuredServing) else ()
 
     def figures(self) -> dict[str, Decimal]:
         """Of a fleet of whole machines: how many, and which part of their full load is used."""
@@ -85,51 +104,53 @@ class MachineServing:
         return {"machines": machines, "used part of their full load": load}
 
     def as_of(self, at: datetime) -> Self:
-        """As it is at any time."""
-        return self
+        """With the throughput that was measured by then; Unknown when none was."""
+        if not isinstance(self.throughput, MeasuredServing):
+            return self
+        return replace(self, throughput=self.throughput.as_of(at))
 
     def needs(self) -> tuple[Series, ...]:
         """The machine's prices."""
         return self.machine.needs()
 
     def terms(self, price: PriceOf) -> tuple[Term, ...]:
-        """USD per 10^6 tokens of the mix."""
+        """USD per 10^6 tokens of the mix; of what was measured, `as_of` must choose first."""
         return self.machine.paid(self._formula, price) + self.fixed
 
     def _formula(self, hourly: Quantity) -> tuple[Term, ...]:
-        if self.machines and self.tokens:
-            return cost.whole_fleet(hourly, self.machines, self.tokens)
-        return self._by_load(hourly)
+        machines = self.machines
+        if machines and self.tokens:
+            return cost.whole_fleet(hourly, machines, self.tokens)
+        return self._by_load(hourly, self.fleet)
 
-    def _by_load(self, hourly: Quantity) -> tuple[Term, ...]:
-        if isinstance(self.throughput, Service):
-            law = self.throughput
-            return cost.served_by_length(hourly, self.fleet, law, self.mix, self.answer)
-        return cost.served(hourly, self.fleet, self.throughput, self.mix, self.answer)
+    def _by_load(self, hourly: Quantity, fleet: Fleet) -> tuple[Term, ...]:
+        speed = self.throughput
+        if isinstance(speed, Service):
+            return cost.served_by_length(hourly, fleet, speed, self.mix, self.answer)
+        if isinstance(speed, Quantity):
+            return cost.served(hourly, fleet, speed, self.mix, self.answer)
+        raise TypeError("what was measured depends on the time: ask as_of(at) for it")
 
-    def _hours_per_mtok(self) -> Interval:
-        return Cost("hours per 10^6 tokens", self._by_load(MACHINE_HOUR)).value
-
-    def _of_whole_machines(self, table: Table) -> MachineServing:
-        if not self.tokens:
-            raise table.error("tokens_per_month", "is missing: whole_machines are bought for them")
-        hours = replace(self, fleet=replace(self.fleet, redundancy=_ONE))._hours_per_mtok()
-        spares = self.fleet.redundancy.value
-        count = cost.machines_needed(hours, self.tokens.value, spares)
-        kind = "definition" if count.certain else "assumption"
-        source = (
-            f"{self.tokens.value.high:f} tokens a month at {self.fleet.utilisation.value.point:f} "
-            f"of full load, rounded up, x {spares.point:f}, rounded up"
-        )
-        machines = Quantity("machines of the fleet", "machines", count, source, kind)
-        return replace(self, machines=machines)
+    def _hours_per_mtok(self, fleet: Fleet) -> Interval:
+        return Cost("hours per 10^6 tokens", self._by_load(MACHINE_HOUR, fleet)).value
 
 
-def _fleet(table: Table, *, whole: bool) -> Fleet:
-    names = ("latency_derate", "redundancy", "token_ratio")
-    derate, redundancy, token_ratio = (assumption(table, name) for name in names)
+def _fleet(table: Table, throughput: Throughput, *, whole: bool) -> Fleet:
     load = _mean_load(table) if whole else _utilisation(table)
-    return Fleet(load, derate, redundancy, token_ratio)
+    redundancy, token_ratio = (assumption(table, key) for key in ("redundancy", "token_ratio"))
+    return Fleet(load, _derate(table, throughput), redundancy, token_ratio)
+
+
+def _derate(table: Table, throughput: Throughput) -> Quantity:
+    """None where the measurement was taken under the bound that is asked for."""
+    if not (isinstance(throughput, MeasuredServing) and throughput.bounded):
+        return assumption(table, "latency_derate")
+    if table.has("latency_derate"):
+        raise table.error(
+            "latency_derate", "contradicts measured, where latency is bounded already"
+        )
+    known = ASSUMPTIONS["latency_derate"]
+    return Quantity.defined(known.name, known.unit, 1, "measured under the bound")
 
 
 def _utilisation(table: Table) -> Quantity:
@@ -148,14 +169,24 @@ def _mean_load(table: Table) -> Quantity:
     return replace(target, name="mean load", value=target.value * mean.value, source=source)
 
 
-def _throughput(table: Table) -> Throughput:
-    if not table.has("gpu_seconds"):
-        if table.has("gpus"):
-            raise table.error("gpus", "belongs to gpu_seconds; tokens_per_second is a machine's")
-        return assumption(table, "tokens_per_second")
+def _throughput(table: Table, instance: str, mix: Mix, files: Sequence[Path]) -> Throughput:
+    given = [key for key in _SPEEDS if table.has(key)]
+    if len(given) > 1:
+        raise table.error(given[1], f"contradicts {given[0]}; give one of them")
+    if table.has("gpus") and given != ["gpu_seconds"]:
+        raise table.error("gpus", "belongs to gpu_seconds")
+    if given == ["measured"]:
+        return serving_from(table, load(files), mix)
+    if given == ["gpu_seconds"]:
+        return _service(table, instance)
+    if not given:
+        raise table.error("tokens_per_second", "is missing (or give gpu_seconds, or measured)")
+    return assumption(table, "tokens_per_second")
+
+
+def _service(table: Table, instance: str) -> Service:
     times, gpus = table.table("gpu_seconds"), assumption(table, "gpus")
-    if table.has("tokens_per_second"):
-        raise table.error("tokens_per_second", "contradicts gpu_seconds; give one of them")
+    check_gpus(table, instance, gpus)
     coefficients = [assumption(times, name) for name in ("input", "output", "attention")]
     source = times.text("source", GIVEN)
     times.close()

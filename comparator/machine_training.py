@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Self, TypeAlias
 
 from comparator import cost
 from comparator.assumption import assumption, optional
+from comparator.catalogue import load
 from comparator.comparison import Quantity, Term
 from comparator.cost import Speed
 from comparator.interval import Interval
 from comparator.machine import Machine
+from comparator.measured import MeasuredTraining, training_from
 from comparator.memory import check_memory
 from comparator.purchase import CapacityBlock
-from comparator.way import PriceOf
+from comparator.way import PriceOf, Unknown
 from pricebook.config import Table
 from pricebook.quote import Series
 
-Duration: TypeAlias = Quantity | Speed
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSpeed:
+    """A speed that is looked up among measurements; the other fields are those of `Speed`."""
+
+    setup: Quantity
+    tokens: Quantity
+    rate: MeasuredTraining
+    packing: Quantity
+    token_ratio: Quantity
+
+    def as_of(self, at: datetime) -> Speed:
+        """By the newest measurement that fits; Unknown when there is none."""
+        return Speed(self.setup, self.tokens, self.rate.as_of(at), self.packing, self.token_ratio)
+
+
+Duration: TypeAlias = Quantity | Speed | MeasuredSpeed
 """Hours of a run, or what they follow from."""
 
+_SPEEDS = ("tokens_per_second", "measured")
 _OF_SPEED = ("setup_seconds", "packing", "token_ratio")
 
 
@@ -46,45 +67,50 @@ class MachineTraining:
     title: str = "self-hosting"
 
     @classmethod
-    def read(cls, table: Table, tokens: Quantity | None) -> MachineTraining:
-        """From `self_host`; `tokens` are those that the API's side trains."""
+    def read(
+        cls, table: Table, tokens: Quantity | None, files: Sequence[Path] = ()
+    ) -> MachineTraining:
+        """From `self_host`; `tokens` are those that the API's side trains, `files` the user's own
+        measurements."""
         machine, runs = Machine.read(table, training=True), optional(table, "runs_per_year")
-        block = isinstance(machine.bought, CapacityBlock)
+        block, machines = isinstance(machine.bought, CapacityBlock), assumption(table, "machines")
         training = cls(
             machine,
-            assumption(table, "machines"),
-            *_durations(table, tokens),
+            machines,
+            *_durations(table, tokens, machines, files),
             assumption(table, "attempts"),
             runs,
             assumption(table, "runs_per_block") if block else runs,
             _people(table, runs),
             cost.kept(assumption(table, "storage_per_run")),
         )
-        check_memory(table, machine.instance, training.machines)
+        check_memory(table, machine.instance, machines)
         table.close()
-        training.check(table)
+        if machine.paid_hours and not training.paid_runs:
+            raise table.error("runs_per_year", "is missing: the year's bill is spread over runs")
+        if not isinstance(training.duration, MeasuredSpeed) and training.too_many:
+            raise table.error(training.too_many[0], training.too_many[1])
         return training
 
-    def check(self, table: Table) -> None:
-        """Refuse a yearly bill without runs, and more runs than the paid hours have time for."""
-        if not self.machine.paid_hours:
-            return
-        if not self.paid_runs:
-            raise table.error("runs_per_year", "is missing: the year's bill is spread over runs")
+    @property
+    def too_many(self) -> tuple[str, str] | None:
+        """The setting that asks for more runs than the paid hours have time for, and by how many;
+        None when they fit."""
+        if not (self.machine.paid_hours and self.paid_runs):
+            return None
         runs = self.paid_runs.value.point
-        if runs > self.capacity:
-            raise table.error(
-                "runs_per_year" if self.machine.committed else "runs_per_block",
-                f"is {runs}; the hours that are paid have time for {self.capacity:.0f} runs of "
-                f"{self.hours.point:.3g} hours, so give more `machines`",
-            )
+        if runs <= self.capacity:
+            return None
+        return (
+            "runs_per_year" if self.machine.committed else "runs_per_block",
+            f"is {runs:f}; the hours that are paid have time for {self.capacity:.0f} runs of "
+            f"{self.hours.point:.3g} hours, so give more `machines`",
+        )
 
     @property
     def hours(self) -> Interval:
-        """Hours that a run takes, repeats included."""
-        duration = self.duration
-        once = duration.hours if isinstance(duration, Speed) else duration.value
-        return once * self.attempts.value
+        """Hours that a run takes, repeats included; of what was measured, `as_of` chooses first."""
+        return _hours(self.duration) * self.attempts.value
 
     @property
     def capacity(self) -> Decimal:
@@ -103,7 +129,7 @@ class MachineTraining:
     @property
     def by(self) -> str:
         """What the duration rests on."""
-        return "by measured speed" if isinstance(self.duration, Speed) else "by hours given"
+        return "by hours given" if isinstance(self.duration, Quantity) else "by measured speed"
 
     @property
     def besides(self) -> tuple[Term, ...]:
@@ -117,9 +143,26 @@ class MachineTraining:
         left_out = (name for name, terms in missing.items() if not terms)
         return (*left_out, "data transfer", "serving the tuned model")
 
+    @property
+    def turns(self) -> tuple[datetime, ...]:
+        """The times at which `as_of` may begin to give something else."""
+        both = (self.duration, self.other)
+        measured = (each for each in both if isinstance(each, MeasuredSpeed))
+        return tuple(at for each in measured for at in each.rate.changes)
+
     def as_of(self, at: datetime) -> Self:
-        """As it is at any time."""
-        return self
+        """With the speed that was measured by then; Unknown when none was, or runs don't fit."""
+        known = replace(self, duration=_known(self.duration, at), other=self._other(at))
+        if known.too_many:
+            raise Unknown(" ".join(known.too_many))
+        return known
+
+    def _other(self, at: datetime) -> Duration | None:
+        """What isn't counted with may be unknown."""
+        try:
+            return self.other and _known(self.other, at)
+        except Unknown:
+            return None
 
     def needs(self) -> tuple[Series, ...]:
         """The machine's prices."""
@@ -135,17 +178,33 @@ class MachineTraining:
             return cost.reserved_run(hourly, self.machines, self.paid_runs, paid)
         if self.hours.low < cost.SHORTEST_HOURS:
             return cost.billed_run(hourly, self.machines, self.hours)
-        if isinstance(self.duration, Speed):
-            return cost.trained_run(hourly, self.machines, self.duration, self.attempts)
-        return cost.rented_run(hourly, self.duration, self.machines, self.attempts)
+        if isinstance(self.duration, Quantity):
+            return cost.rented_run(hourly, self.duration, self.machines, self.attempts)
+        return cost.trained_run(hourly, self.machines, _speed_of(self.duration), self.attempts)
 
 
-def _durations(table: Table, tokens: Quantity | None) -> tuple[Duration, Duration | None]:
+def _hours(duration: Duration) -> Interval:
+    return duration.value if isinstance(duration, Quantity) else _speed_of(duration).hours
+
+
+def _speed_of(duration: Speed | MeasuredSpeed) -> Speed:
+    if isinstance(duration, MeasuredSpeed):
+        raise TypeError("what was measured depends on the time: ask as_of(at) for it")
+    return duration
+
+
+def _known(duration: Duration, at: datetime) -> Duration:
+    return duration.as_of(at) if isinstance(duration, MeasuredSpeed) else duration
+
+
+def _durations(
+    table: Table, tokens: Quantity | None, machines: Quantity, files: Sequence[Path]
+) -> tuple[Duration, Duration | None]:
     """The duration that drives the cost, and the other one when both are given."""
-    hours, speed = optional(table, "hours_per_run"), _speed(table, tokens)
+    hours, speed = optional(table, "hours_per_run"), _speed(table, tokens, machines, files)
     way = table.choice("duration", ("hours", "measured"), "hours" if hours else "measured")
     if not hours and not speed:
-        raise table.error("hours_per_run", "is missing (or give tokens_per_second)")
+        raise table.error("hours_per_run", "is missing (or give tokens_per_second, or measured)")
     first, second = (speed, hours) if way == "measured" else (hours, speed)
     if not first:
         missing = "tokens_per_second" if way == "measured" else "hours_per_run"
@@ -153,19 +212,28 @@ def _durations(table: Table, tokens: Quantity | None) -> tuple[Duration, Duratio
     return first, second
 
 
-def _speed(table: Table, tokens: Quantity | None) -> Speed | None:
-    rate = optional(table, "tokens_per_second")
-    if not rate:
-        for key in _OF_SPEED:
-            if table.has(key):
-                raise table.error(key, "belongs to tokens_per_second, which is missing")
+def _speed(
+    table: Table, tokens: Quantity | None, machines: Quantity, files: Sequence[Path]
+) -> Speed | MeasuredSpeed | None:
+    given = [key for key in _SPEEDS if table.has(key)]
+    if not given:
+        _refuse_strangers(table)
         return None
+    if len(given) > 1:
+        raise table.error(given[1], f"contradicts {given[0]}; give one of them")
     if not tokens:
-        raise table.error("tokens_per_second", "needs trained_tokens under `api`")
-    setup, *factors = (
-        assumption(table, key) for key in ("setup_seconds", "packing", "token_ratio")
-    )
-    return Speed(setup, tokens, rate, *factors)
+        raise table.error(given[0], "needs trained_tokens under `api`")
+    setup, packing, token_ratio = (assumption(table, key) for key in _OF_SPEED)
+    if table.has("measured"):
+        rate = training_from(table, load(files), machines.value.point)
+        return MeasuredSpeed(setup, tokens, rate, packing, token_ratio)
+    return Speed(setup, tokens, assumption(table, "tokens_per_second"), packing, token_ratio)
+
+
+def _refuse_strangers(table: Table) -> None:
+    for key in _OF_SPEED:
+        if table.has(key):
+            raise table.error(key, "belongs to tokens_per_second, which is missing")
 
 
 def _people(table: Table, runs: Quantity | None) -> tuple[Term, ...]:

@@ -214,7 +214,7 @@ def test_impossible_settings_are_refused(lines: str, sentence: str) -> None:
         ("utilisation = 1.2", "utilisation is 1.2; it can't be above 1"),
         ("utilisation = 0", "utilisation is 0; it must be above 0"),
         ("fixed_per_month = 100", "tokens_per_month is missing: fixed costs"),
-        ("gpu_seconds = { input = 1, output = 1, attention = 0 }", "gpus is missing"),
+        ("gpu_seconds = { input = 1, output = 1, attention = 0 }", "contradicts gpu_seconds"),
     ],
 )
 def test_impossible_serving_is_refused(lines: str, sentence: str) -> None:
