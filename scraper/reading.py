@@ -353,8 +353,8 @@ def _header_rows(table: Tag, rows: Sequence[Tag]) -> int:
 def _filled(rows: Sequence[Tag]) -> list[list[Cell]]:
     """The rows with each spanning cell repeated wherever it reaches.
 
-    A placeholder for rows that were never sent counts as a row without cells. Text between the
-    cells of a row is one cell more, so that the row fits no columns: it was torn from one of them.
+    A placeholder for rows that were never sent counts as a row without cells. A row with text
+    between its cells is one cell: that text was torn from one of them, nobody knows which.
     """
     spanned: dict[tuple[int, int], Cell] = {}
     filled = []
@@ -368,15 +368,16 @@ def _filled(rows: Sequence[Tag]) -> list[list[Cell]]:
                 spanned.update({(y + step, len(cells)): cell for step in range(1, down)})
                 cells.append(cell)
         _take_spanned(spanned, y, cells)
-        filled.append([*cells, *_torn(row)])
+        filled.append([_cell(row)] if any(map(_is_torn, row.children)) else cells)
     return filled
 
 
-def _torn(row: Tag) -> Iterator[Cell]:
-    """The text of a row that stands in no cell of it."""
-    text = tidy(" ".join(str(child) for child in row.children if _is_text(child)))
-    if text:
-        yield Cell(text)
+def _is_torn(child: PageElement) -> bool:
+    """Whether a child of a row is text, with or without tags, that stands in no cell."""
+    if isinstance(child, Tag):
+        is_row_or_cell = child.name in {"td", "th", "tr"} or bool(child.find(["td", "th"]))
+        return not is_row_or_cell and child.name not in _UNSEEN and bool(_cell(child).text)
+    return _is_text(child) and bool(tidy(str(child)))
 
 
 def _take_spanned(spanned: dict[tuple[int, int], Cell], y: int, cells: list[Cell]) -> None:

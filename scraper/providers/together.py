@@ -126,18 +126,24 @@ def _paid_for(per: Unit, named: str, row: Row) -> tuple[str, str | None]:
     if per.name == "mtok":
         return _METERS[named], None
     if per.name == "video":
-        return "video", _detail(row, "resolution / duration")
-    if per.name in {"minute", "hour", "second", "mchar"} and _detail(row, "modality"):
+        return "video", _length(row)
+    is_speech = (_detail(row, "modality") or "-") not in NOT_SOLD
+    if is_speech and per.name in {"minute", "hour", "second", "mchar"}:
         return "audio", None
     raise Unreadable(f'"{per.printed}" is no unit of this table')
 
 
+def _length(row: Row) -> str | None:
+    """Size and length of a video, None for a dash."""
+    text = _detail(row, "resolution / duration")
+    if not text:
+        raise Unreadable("nothing says how long the video is, not even a dash")
+    return None if text.lower() in NOT_SOLD else text
+
+
 def _detail(row: Row, name: str) -> str | None:
-    """The text under a header, None for a dash or when there is no such column."""
-    texts = [cell.text for header, cell in row.items() if header.lower() == name]
-    if "" in texts:
-        raise Unreadable(f"nothing stands under {name}, not even a dash")
-    return next((text for text in texts if text.lower() not in NOT_SOLD), None)
+    """The text under a header, None when there is no such column."""
+    return next((cell.text for header, cell in row.items() if header.lower() == name), None)
 
 
 def _product(row: Row) -> str:
