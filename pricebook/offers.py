@@ -47,11 +47,14 @@ def by_length(connection: Connection, series: Series) -> tuple[Series, ...]:
 
 
 def end(connection: Connection, series: Series, at: datetime) -> datetime | None:
-    """The first day after `at` from which a series is announced to have no price."""
+    """The first day after `at` from which, as was known then, the series has no price."""
     where = Filter(product=series.product, seller=series.seller, meter=series.meter)
-    rows = history(connection, where, since=at)
-    ahead = {row.valid_from: row for row in rows if row.series == series and row.valid_from > at}
-    ends = (since for since, row in ahead.items() if row.amount is None and row.basis != CANCELLED)
+    ahead = {
+        row.valid_from: row
+        for row in history(connection, where, since=at)
+        if row.series == series and row.recorded_at <= at < row.valid_from
+    }
+    ends = (day for day, row in ahead.items() if row.amount is None and row.basis != CANCELLED)
     return min(ends, default=None)
 
 
