@@ -155,7 +155,9 @@ def _read_rate(sku: str, rate: Cell, where: str) -> Quote:
 
 # --- cards --------------------------------------------------------------------------------------
 
-_CARD_PRICE = re.compile(r"\W*[0-9][0-9.,]*\W*(?:/|per\b).*\b(?:search(?:es)?|hours?|containers?)\b.*")
+_CARD_PRICE = re.compile(
+    r"\W*[0-9][0-9.,]*\W*(?:/|per\b).*\b(?:searches|search|hours?|containers?)\b.*"
+)
 _LABELS = ("cost", "additional hours")
 
 
