@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,60 +9,23 @@ from pathlib import Path
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote
-from scraper.document import Document, Reading, reading_of
+from scraper.document import Reading
 from scraper.providers import anthropic
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages
 
-PAGES = Path(__file__).parent / "anthropic"
-REAL_PAGES = Path(__file__).parents[2] / "../shared/data/pages"
+WORDS = ("product", "service_tier", "meter", "cache_ttl", "context")
+CASES = Cases(anthropic, "2026-03-14.md", day="2026-07-21", words=WORDS)
 HTML_OF_APRIL = "2026-04-26_sergey-homenko-docs-pricing"
-
-needs_real_pages = pytest.mark.skipif(
-    not REAL_PAGES.exists(), reason="the saved pages are not part of the repository"
-)
+read, read_file, page, changed = CASES.read, CASES.read_file, CASES.page, CASES.changed
+key, prices = CASES.key, CASES.prices
 
 
-def read(text: str, form: str = "markdown") -> Reading:
-    at = datetime(2026, 7, 21, tzinfo=UTC)
-    return reading_of(anthropic, Document("https://example.com/pricing", form, text, at, "0"))
-
-
-def read_file(path: Path) -> Reading:
-    return read(path.read_text(encoding="utf-8"), "html" if path.suffix == ".html" else "markdown")
-
-
-def key(quote: Quote) -> str:
-    """A quote's series in the words of the .toml files."""
-    series = quote.series
-    words = [series.product, series.get("service_tier"), series.meter]
-    words += [series.get("cache_ttl"), series.get("context")]
-    words += [f"until {quote.valid_until:%Y-%m-%d}" if quote.valid_until else None]
-    words += [f"from {quote.valid_from:%Y-%m-%d}" if quote.valid_from else None]
-    return " ".join(word for word in words if word)
-
-
-def prices(reading: Reading) -> dict[str, Decimal]:
-    return {key(quote): quote.amount for quote in reading.quotes}
-
-
-def page(name: str = "2026-03-14.md") -> str:
-    return (PAGES / name).read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str, name: str = "2026-03-14.md") -> str:
-    """The page after one change, which must be one."""
-    assert old in page(name)
-    return page(name).replace(old, new)
-
-
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.[mh][dt]*")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a page is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
-
     reading = read_file(path)
 
-    assert {name: Decimal(amount) for name, amount in expected.items()} == prices(reading)
+    assert CASES.expected(path) == prices(reading)
     assert () == reading.set_aside
 
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote
-from scraper.document import Document, Reading, reading_of
+from scraper.document import Reading
 from scraper.providers import anthropic
 from scraper.reading import cell_of
+from tests.pages.conftest import Cases
 
-PAGE = (Path(__file__).parent / "anthropic" / "2025-11-13.html").read_text(encoding="utf-8")
-
-
-def read(text: str, form: str = "html") -> Reading:
-    at = datetime(2025, 11, 13, tzinfo=UTC)
-    return reading_of(anthropic, Document("https://claude.com/pricing", form, text, at, "0"))
+CASES = Cases(anthropic, "2025-11-13.html")
+PAGE = CASES.page()
+read = CASES.read
 
 
 def changed(old: str, new: str, *, times: int = -1) -> Reading:
     """The reading of the page after one change, which must be one."""
-    assert old in PAGE
-    return read(PAGE.replace(old, new, times))
+    return read(CASES.changed(old, new, times=times))
 
 
 def key(quote: Quote) -> str:

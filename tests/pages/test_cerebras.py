@@ -3,67 +3,37 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote, isoformat, plain
-from scraper.document import Document, Reading, reading_of
+from scraper.document import Reading
 from scraper.providers import cerebras
+from tests.pages.conftest import REAL_PAGES, Cases, lines, needs_real_pages, truth
 
-CASES = sorted((Path(__file__).parent / "cerebras").glob("*.html"))
-TABLE, SCRIPTS = CASES
-REAL_PAGE = Path(__file__).parents[2] / (
-    "../shared/data/pages/cerebras/2026-05-08_LoreHex-pricing.html"
-)
-MAY = datetime(2026, 5, 8, tzinfo=UTC)
-
-
-def read(text: str, form: str = "html", at: datetime = MAY) -> Reading:
-    return reading_of(cerebras, Document("https://example.com/pricing", form, text, at, "0"))
-
-
-def read_file(path: Path) -> Reading:
-    return read(path.read_text(encoding="utf-8"))
+CASES = Cases(cerebras, "2026-05-08.html")
+TABLE, SCRIPTS = CASES.files
+read, read_file = CASES.read, CASES.read_file
 
 
 def changed(old: str, new: str, path: Path = SCRIPTS) -> str:
     """The text of a case with every `old` made `new`, with quotes as in a script."""
-    text = path.read_text(encoding="utf-8")
     old, new = (words.replace('"', '\\"') for words in (old, new))
-    assert old in text
-    return text.replace(old, new)
-
-
-def line(quote: Quote) -> str:
-    """A quote as it stands in a case: product, meter, unit, amount, currency, qualifiers, end."""
-    series = quote.series
-    words = [series.product, series.meter, series.unit, str(plain(quote.amount)), series.currency]
-    words += [f"{name}={value}" for name, value in series.qualifiers]
-    until = isoformat(quote.valid_until)
-    return " ".join(words + ([f"until={until[:10]}"] if until else []))
-
-
-def lines(reading: Reading) -> list[str]:
-    return sorted(map(line, reading.quotes))
+    return CASES.changed(old, new, path.name)
 
 
 def amounts(reading: Reading) -> dict[tuple[str, str], Decimal]:
     return {(quote.series.product, quote.series.meter): quote.amount for quote in reading.quotes}
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of the table is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
-
     reading = read_file(path)
 
-    assert sorted(expected) == lines(reading)
+    assert sorted(truth(path)["quotes"]) == lines(reading)
     assert () == reading.set_aside
 
 
@@ -80,7 +50,7 @@ def test_a_model_is_quoted_until_the_day_it_ends() -> None:
     page = SCRIPTS.read_text(encoding="utf-8")
 
     assert ("llama3.1-8b", "input") in amounts(read(page))
-    assert ("llama3.1-8b", "input") not in amounts(read(page, at=datetime(2026, 5, 27, tzinfo=UTC)))
+    assert ("llama3.1-8b", "input") not in amounts(read(page, day="2026-05-27"))
 
 
 # --- mutations ------------------------------------------------------------------------------------
@@ -203,10 +173,10 @@ def test_a_document_without_the_price_table_is_refused(text: str, form: str) -> 
         read(text, form)
 
 
-@pytest.mark.skipif(not REAL_PAGE.exists(), reason="the saved page is not part of the repository")
+@needs_real_pages
 def test_the_real_page_of_may_2026_is_read_whole() -> None:
     """Four models, read by eye; two of them end on 2026-05-27."""
-    reading = read_file(REAL_PAGE)
+    reading = read_file(REAL_PAGES / "cerebras" / "2026-05-08_LoreHex-pricing.html")
 
     assert [
         "gpt-oss-120b input mtok 0.35 USD service_tier=standard",

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote, plain
-from scraper.document import Document, Reading, reading_of
+from pricebook.quote import plain
+from scraper.document import Reading
 from scraper.providers import cohere
+from tests.pages.conftest import REAL_PAGES, Cases, lines, needs_real_pages, truth
 
-CASE = Path(__file__).parent / "cohere" / "2026-07-15.html"
-REAL_PAGE = Path(__file__).parents[2] / (
-    "../shared/data/pages/cohere/2026-07-15_LoreHex-rsc-payload.html"
-)
-
-
-def read(text: str, form: str = "html") -> Reading:
-    at = datetime(2026, 7, 15, tzinfo=UTC)
-    return reading_of(cohere, Document("https://example.com/pricing", form, text, at, "0"))
-
-
-def page() -> str:
-    return CASE.read_text(encoding="utf-8")
+CASES = Cases(cohere, "2026-07-15.html")
+read, page = CASES.read, CASES.page
 
 
 def changed(old: str, new: str) -> str:
     """The case with every `old` made `new`, both with the quotes of a script; it must have it."""
     old, new = (words.replace('"', '\\"') for words in (old, new))
-    assert old in page()
-    return page().replace(old, new)
-
-
-def line(quote: Quote) -> str:
-    """A quote as it stands in a case: product, meter, unit, amount, currency, qualifiers."""
-    series = quote.series
-    words = [series.product, series.meter, series.unit, str(plain(quote.amount)), series.currency]
-    return " ".join(words + [f"{name}={value}" for name, value in series.qualifiers])
-
-
-def lines(reading: Reading) -> list[str]:
-    return sorted(map(line, reading.quotes))
+    return CASES.changed(old, new)
 
 
 def amounts(reading: Reading) -> dict[tuple[str, str, str | None], Decimal]:
@@ -56,11 +31,9 @@ def amounts(reading: Reading) -> dict[tuple[str, str, str | None], Decimal]:
 
 def test_a_page_says_what_a_person_reads_in_it() -> None:
     """Every price of a model is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(CASE.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
-
     reading = read(page())
 
-    assert sorted(expected) == lines(reading)
+    assert sorted(truth(CASES.files[0])["quotes"]) == lines(reading)
     assert () == reading.set_aside
 
 
@@ -198,10 +171,10 @@ def test_a_document_without_groups_of_models_is_refused(text: str, form: str) ->
         read(text, form)
 
 
-@pytest.mark.skipif(not REAL_PAGE.exists(), reason="the saved page is not part of the repository")
+@needs_real_pages
 def test_the_real_piece_of_july_2026_is_read() -> None:
     """One model with two prices."""
-    reading = read(REAL_PAGE.read_text(encoding="utf-8"))
+    reading = CASES.read_file(REAL_PAGES / "cohere" / "2026-07-15_LoreHex-rsc-payload.html")
 
     assert [
         "embed-v4.0 input mtok 0.12 USD modality=text service_tier=standard",

@@ -2,57 +2,32 @@
 
 from __future__ import annotations
 
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote
-from scraper.document import Document, Reading, reading_of
+from scraper.document import Reading
 from scraper.providers import fireworks
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages
 
-PAGES = Path(__file__).parent / "fireworks"
-REAL_PAGES = Path(__file__).parents[2] / "../shared/data/pages/fireworks"
+CASES = Cases(fireworks, "2026-09-05.md", words=("product", "service_tier", "meter", "region"))
 ACCOUNT = "accounts/fireworks/models/"
-
-
-def read(text: str, form: str = "markdown") -> Reading:
-    at = datetime(2026, 9, 5, tzinfo=UTC)
-    return reading_of(fireworks, Document("https://example.com/pricing", form, text, at, "0"))
-
-
-def key(quote: Quote) -> str:
-    """A quote's series in the words of the .toml files."""
-    series = quote.series
-    words = [series.product.removeprefix(ACCOUNT), series.get("service_tier"), series.meter]
-    return " ".join(word for word in [*words, series.get("region")] if word)
+read, page, changed = CASES.read, CASES.page, CASES.changed
 
 
 def prices(reading: Reading) -> dict[str, Decimal]:
-    return {key(quote): quote.amount for quote in reading.quotes}
+    """As the .toml files have them: without the account, which all models share."""
+    return {name.removeprefix(ACCOUNT): amount for name, amount in CASES.prices(reading).items()}
 
 
-def page(name: str = "2026-09-05.md") -> str:
-    return (PAGES / name).read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str, name: str = "2026-09-05.md") -> str:
-    """The page after one change, which must be one."""
-    assert old in page(name)
-    return page(name).replace(old, new)
-
-
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.[mh][dt]*")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a page is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
-
     reading = read(page(path.name), "html" if path.suffix == ".html" else "markdown")
 
-    assert {name: Decimal(amount) for name, amount in expected.items()} == prices(reading)
+    assert CASES.expected(path) == prices(reading)
     assert () == reading.set_aside
 
 
@@ -179,10 +154,11 @@ def test_a_document_without_prices_is_refused(text: str, form: str, reason: str)
         read(text, form)
 
 
-@pytest.mark.skipif(not REAL_PAGES.exists(), reason="the saved pages are not in the repository")
+@needs_real_pages
 def test_the_saved_text_of_june_2026_is_refused() -> None:
     """It lost the table, the unit and the ids: nothing in it is certain."""
-    text = (REAL_PAGES / "2026-06-19_LoreHex-serverless-pricing-text.txt").read_text("utf-8")
+    path = REAL_PAGES / "fireworks" / "2026-06-19_LoreHex-serverless-pricing-text.txt"
+    text = path.read_text(encoding="utf-8")
 
     with pytest.raises(DocumentRefused, match="only markdown and html"):
         read(text, "text")

@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from scraper.document import Document, Reading, reading_of
 from scraper.providers import groq
+from tests.pages.conftest import Cases
 
-PAGES = Path(__file__).parent / "groq"
+CASES = Cases(groq, "2026-10-01.md")
 GPT = "[![OpenAI](https://console.groq.com/o.svg)GPT OSS 120B](/docs/model/openai/gpt-oss-120b)"
 
 
-def read(text: str, form: str = "markdown") -> Reading:
-    at = datetime(2026, 10, 1, tzinfo=UTC)
-    return reading_of(groq, Document("https://example.com/models", form, text, at, "0"))
+read, page, changed, prices = CASES.read, CASES.page, CASES.changed, CASES.prices
 
 
-def prices(reading: Reading) -> dict[str, Decimal]:
-    """Amounts by product, meter and unit, as in the .toml files."""
-    series = {quote.series: quote.amount for quote in reading.quotes}
-    return {f"{one.product} {one.meter} {one.unit}": amount for one, amount in series.items()}
-
-
-def page(name: str = "2026-10-01.md") -> str:
-    return (PAGES / name).read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str) -> str:
-    """The page after one change, which must be one."""
-    assert old in page()
-    return page().replace(old, new)
-
-
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.[mh][dt]*")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a page is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
-
     reading = read(page(path.name), "html" if path.suffix == ".html" else "markdown")
 
-    assert {name: Decimal(amount) for name, amount in expected.items()} == prices(reading)
+    assert CASES.expected(path) == prices(reading)
     assert () == reading.set_aside
     assert {"standard"} == {quote.series.get("service_tier") for quote in reading.quotes}
 

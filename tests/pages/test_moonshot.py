@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,42 +11,20 @@ from pricebook.errors import DocumentRefused, PageChanged
 from pricebook.quote import plain
 from scraper.document import Document, Reading, reading_of
 from scraper.providers import moonshot
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages, truth
 
-PAGES = Path(__file__).parent / "moonshot"
-REAL_PAGES = Path(__file__).parents[2] / "../shared/data/pages/moonshot"
-
-needs_real_pages = pytest.mark.skipif(
-    not REAL_PAGES.exists(), reason="the saved pages are not part of the repository"
-)
-
-
-def read(text: str, form: str = "markdown") -> Reading:
-    at = datetime(2026, 7, 17, tzinfo=UTC)
-    return reading_of(moonshot, Document("https://example.com/pricing", form, text, at, "0"))
-
-
-def read_file(path: Path) -> Reading:
-    return read(path.read_text(encoding="utf-8"), "html" if path.suffix == ".html" else "markdown")
+CASES = Cases(moonshot, "2026-03-26.md", day="2026-07-17")
+read, read_file, page, changed = CASES.read, CASES.read_file, CASES.page, CASES.changed
 
 
 def prices(reading: Reading) -> list[str]:
     return [f"{quote.series} {plain(quote.amount)}" for quote in reading.quotes]
 
 
-def page() -> str:
-    return (PAGES / "2026-03-26.md").read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str) -> str:
-    """The page after one change, which must be one."""
-    assert old in page()
-    return page().replace(old, new)
-
-
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.[mh][dt]*")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a page is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
+    expected = truth(path)["quotes"]
 
     reading = read_file(path)
 
@@ -57,7 +34,7 @@ def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
 
 def test_a_quote_tells_where_it_stands() -> None:
     """Place, text and unit of a quote are those printed on the page."""
-    quote = read_file(PAGES / "2026-07-17.html").quotes[2]
+    quote = read_file(CASES.folder / "2026-07-17.html").quotes[2]
 
     assert "产品定价 › kimi-k2.7-code › 输出价格" == quote.where
     assert ("¥27.00", "1M tokens") == (quote.quoted, quote.printed_unit)
@@ -107,7 +84,7 @@ def test_conditions_are_read_from_the_page(old: str, new: str, price: str) -> No
 )
 def test_a_component_is_read_only_when_it_is_all_literals(old: str, new: str) -> None:
     """What a browser would have to work out, and what the page renamed, is refused."""
-    source = (PAGES / "2026-10-06.md").read_text(encoding="utf-8")
+    source = page("2026-10-06.md")
     assert old in source
 
     with pytest.raises(PageChanged):
@@ -196,7 +173,7 @@ def test_another_page_is_refused(form: str, text: str) -> None:
 )
 def test_the_real_pages_of_july_2026_are_read(name: str, amounts: list[str]) -> None:
     """The amounts in yuan, as a person reads them from left to right."""
-    reading = read_file(REAL_PAGES / name)
+    reading = read_file(REAL_PAGES / "moonshot" / name)
 
     assert amounts == [str(plain(quote.amount)) for quote in reading.quotes]
     assert {"CNY"} == {quote.series.currency for quote in reading.quotes}

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused
-from scraper.document import Document, Reading, reading_of
+from scraper.document import Reading
 from scraper.providers import openai
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages
 
-PAGES = Path(__file__).parent / "openai"
-REAL_PAGES = Path(__file__).parents[2] / "../shared/data/pages"
-
-needs_real_pages = pytest.mark.skipif(
-    not REAL_PAGES.exists(), reason="the saved pages are not part of the repository"
-)
+CASES = Cases(openai, "2024-04-16.txt")
+page, read = CASES.page, CASES.read
 
 
-def read(text: str) -> Reading:
-    at = datetime(2024, 4, 16, tzinfo=UTC)
-    return reading_of(openai, Document("https://openai.com/pricing", "text", text, at, "0"))
-
-
-def page(name: str) -> str:
-    return (PAGES / name).read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str, name: str = "2024-04-16.txt", *, times: int = -1) -> Reading:
+def changed(old: str, new: str, name: str = "", *, times: int = -1) -> Reading:
     """The reading of the page after one change, which must be one."""
-    assert old in page(name)
-    return read(page(name).replace(old, new, times))
+    return read(CASES.changed(old, new, name, times=times))
 
 
 def prices(reading: Reading) -> dict[str, Decimal]:

@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
-import tomllib
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
 from pricebook.quote import plain
-from scraper.document import Document, Reading, reading_of
+from scraper.document import Reading
 from scraper.providers import zai
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages, truth
 
-PAGES = Path(__file__).parent / "zai"
-REAL_PAGES = Path(__file__).parents[2] / "../shared/data/pages/zai"
-
-needs_real_pages = pytest.mark.skipif(
-    not REAL_PAGES.exists(), reason="the saved pages are not part of the repository"
-)
-
-
-def read(text: str, form: str = "markdown") -> Reading:
-    at = datetime(2026, 8, 20, tzinfo=UTC)
-    return reading_of(zai, Document("https://example.com/pricing", form, text, at, "0"))
-
-
-def read_file(path: Path) -> Reading:
-    return read(path.read_text(encoding="utf-8"), "html" if path.suffix == ".html" else "markdown")
+CASES = Cases(zai, "2026-08-18.md", day="2026-08-20")
+read, read_file, page, changed = CASES.read, CASES.read_file, CASES.page, CASES.changed
 
 
 def prices(reading: Reading) -> list[str]:
     return [f"{quote.series} {plain(quote.amount)}" for quote in reading.quotes]
 
 
-def page() -> str:
-    return (PAGES / "2026-08-18.md").read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str) -> str:
-    """The page after one change, which must be one."""
-    assert old in page()
-    return page().replace(old, new)
-
-
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.[mh][dt]*")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a page is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
+    expected = truth(path)["quotes"]
 
     reading = read_file(path)
 
@@ -172,7 +148,7 @@ def test_another_page_is_refused(form: str, text: str) -> None:
 )
 def test_the_real_pages_are_read_but_for_agents(name: str, count: int) -> None:
     """All prices counted by hand are there, and only the three agents are set aside."""
-    reading = read_file(REAL_PAGES / name)
+    reading = read_file(REAL_PAGES / "zai" / name)
 
     assert count == len(reading.quotes)
     assert {"the price of an agent: which of its tokens are paid for isn't said"} == {
@@ -184,8 +160,8 @@ def test_the_real_pages_are_read_but_for_agents(name: str, count: int) -> None:
 @needs_real_pages
 def test_the_two_real_pages_agree_on_what_did_not_change() -> None:
     """Between May and August 2026 GLM-5.2 came, and nothing else changed."""
-    may = prices(read_file(REAL_PAGES / "2026-05-08_LoreHex-pricing-jina.md"))
-    august = prices(read_file(REAL_PAGES / "2026-08-18_lzc0403.html"))
+    may = prices(read_file(REAL_PAGES / "zai" / "2026-05-08_LoreHex-pricing-jina.md"))
+    august = prices(read_file(REAL_PAGES / "zai" / "2026-08-18_lzc0403.html"))
 
     assert {"zai glm-5.2"} == {" ".join(price.split()[:2]) for price in set(august) - set(may)}
     assert set() == set(may) - set(august)
