@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from operator import ge, gt, le, lt
 from typing import Self, TypeAlias
 
 from comparator import api_cost
@@ -16,7 +14,8 @@ from comparator.assumption import optional
 from comparator.comparison import Quantity, Term
 from comparator.cost import Mix
 from comparator.interval import Interval
-from comparator.way import PriceOf, Prices, Unknown, conditions
+from comparator.tiers import covers, price_by_length, twins
+from comparator.way import PriceOf, Prices, conditions
 from pricebook.config import Table
 from pricebook.offers import Offers
 from pricebook.quote import QUALIFIERS, Price, Series
@@ -25,13 +24,12 @@ CANDIDATE = " of the candidate"
 """Behind the name of a candidate's own figure, for the API it is compared with has that, too."""
 
 _BY_API = {
+    "tokenizer_ratio": "tokens of the API for one of the mix",
     "verbosity": "length of the API's answers over the mix's",
     "reasoning_tokens": "reasoning tokens of the API a request",
 }
 """Names of settings that an open model has, too."""
 
-_COMPARED: Mapping[str, Callable[[Decimal, Decimal], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
-_BOUND = re.compile(r"([<>]=?)([0-9]+)")
 _OF_CACHE_WRITES = "cache_ttl"
 
 
@@ -63,10 +61,8 @@ class ApiModel:
 
     def but(self, **qualifiers: str) -> ApiModel:
         """The same under other conditions; "" takes one away."""
-        kept = {
-            name: value for name, value in (dict(self.qualifiers) | qualifiers).items() if value
-        }
-        return replace(self, qualifiers=tuple(sorted(kept.items())))
+        pairs = (dict(self.qualifiers) | qualifiers).items()
+        return replace(self, qualifiers=tuple(sorted(pair for pair in pairs if pair[1])))
 
     def __str__(self) -> str:
         """`gpt-3.5-turbo (fine-tuned)`."""
@@ -118,6 +114,11 @@ class ApiTokens:
         cache = "cache storage" if self.usage.written else "cache writes and storage"
         return (cache, "repeated requests")
 
+    @property
+    def turns(self) -> tuple[datetime, ...]:
+        """None: an offer's prices say when it changes."""
+        return ()
+
     def as_of(self, at: datetime) -> Self:
         """As it is at any time."""
         return self
@@ -137,7 +138,7 @@ class ApiTokens:
     def may_need(self, offers: Offers) -> tuple[Series, ...]:
         """`needs`, and what may stand in for them."""
         needs = self.needs() + (tuple(map(self._standard, self.needs())) if self.discount else ())
-        return tuple(series for need in needs for series in (need, *_by_length(need, offers)))
+        return tuple(series for need in needs for series in (need, *twins(need, offers)))
 
     def price(self, series: Series, prices: Prices, offers: Offers) -> Price | None:
         """What one of `needs` costs for prompts of this length.
@@ -145,26 +146,14 @@ class ApiTokens:
         A batch without a price of its own has the standard one, which `terms` then discounts.
         Unknown when the length doesn't settle which price holds.
         """
-        found = self._of_length(series, prices, offers)
+        found = price_by_length(series, self._lengths, prices, offers)
         if self.discount and (found is None or found.amount is None):
-            return self._of_length(self._standard(series), prices, offers) or found
+            standard = self._standard(series)
+            return price_by_length(standard, self._lengths, prices, offers) or found
         return found
 
     def _standard(self, series: Series) -> Series:
         return self.model.but(service_tier="standard").series(series.meter)
-
-    def _of_length(self, series: Series, prices: Prices, offers: Offers) -> Price | None:
-        told = [price for price in map(prices, _by_length(series, offers)) if price]
-        live = [price for price in told if price.amount is not None]
-        found = [_covering(live, length) or prices(series) for length in self._lengths]
-        if len({price and price.amount for price in found}) > 1:
-            raise Unknown(
-                f"the prompt may lie on both sides of a limit of {series}: give `context`"
-            )
-        if found[0] is None and live:
-            known = ", ".join(sorted(price.series.get("context") or "" for price in live))
-            raise Unknown(f"no price known for so long a prompt of {series}, only for {known}")
-        return found[0] or next(iter(told), None)
 
     @property
     def _lengths(self) -> tuple[Decimal, ...]:
@@ -182,52 +171,18 @@ class ApiTokens:
 
     def _meters(self) -> dict[str, _Formula]:
         """The formulas of the meters of which there may be any tokens."""
-        mix, usage = self.mix, self.usage
-        full = mix.cached.value + (usage.written.value if usage.written else _NONE)
-        reasoning = usage.reasoning.value if usage.reasoning else _NONE
+        read, written = self.mix.cached.value, _value(self.usage.written)
+        tokens, answer = self.mix.input.value.point, self.mix.output.value.point
         meters: dict[str, tuple[_Formula, Decimal]] = {
-            "input": (api_cost.api_input, mix.input.value.point * (1 - full.low)),
-            "cache_read": (api_cost.api_cached, mix.input.value.point * mix.cached.value.high),
-            "cache_write": (
-                api_cost.api_written,
-                mix.input.value.point * (full.high - mix.cached.value.high),
-            ),
-            "output": (api_cost.api_output, mix.output.value.point + reasoning.high),
+            "input": (api_cost.api_input, tokens * (1 - (read + written).low)),
+            "cache_read": (api_cost.api_cached, tokens * read.high),
+            "cache_write": (api_cost.api_written, tokens * written.high),
+            "output": (api_cost.api_output, answer + _value(self.usage.reasoning).high),
         }
         return {name: formula for name, (formula, most) in meters.items() if most}
 
 
 _Formula: TypeAlias = Callable[[Quantity, Mix, Usage], tuple[Term, ...]]
-_NONE = Interval.exactly(0)
-
-
-def covers(context: str, length: Decimal) -> bool:
-    """Whether a price for `>32000,<=128000` tokens is that of a prompt of so many.
-
-    ValueError when the condition is none.
-    """
-    return all(_holds(bound, length) for bound in context.split(","))
-
-
-def _holds(bound: str, length: Decimal) -> bool:
-    found = _BOUND.fullmatch(bound.strip())
-    if not found:
-        raise ValueError(f"{bound!r} is no limit of length such as <=200000")
-    return _COMPARED[found[1]](length, Decimal(found[2]))
-
-
-def _by_length(series: Series, offers: Offers) -> Iterable[Series]:
-    """The tiers by length that may hold for a series; none when it names its own."""
-    return () if series.get("context") else offers.by_length(series)
-
-
-def _covering(live: list[Price], length: Decimal) -> Price | None:
-    """The price for that length, None when none is for it alone; Unknown when two differ."""
-    fitting = [price for price in live if covers(price.series.get("context") or "", length)]
-    if len({price.amount for price in fitting}) > 1:
-        both = " and ".join(str(price.series) for price in fitting)
-        raise Unknown(f"two prices hold for {length:,f} tokens of prompt, {both}: give `context`")
-    return fitting[0] if fitting else None
 
 
 def _covers_all(table: Table, context: str, lengths: tuple[Decimal, ...]) -> bool:
@@ -255,6 +210,11 @@ def read_pair(table: Table, mix: Mix) -> tuple[ApiTokens, ApiTokens]:
 def _usage(table: Table, whose: str) -> Usage:
     keys = ("tokenizer_ratio", "verbosity", "cache_write_share", "reasoning_tokens")
     return Usage(*(own(table, key, whose) for key in keys))
+
+
+def _value(quantity: Quantity | None) -> Interval:
+    """Of something that there may be none of."""
+    return quantity.value if quantity else Interval.exactly(0)
 
 
 def _is_batch(series: Series) -> bool:

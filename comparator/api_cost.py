@@ -107,7 +107,7 @@ def api_output(price: Quantity, mix: Mix, usage: Usage = PLAIN) -> tuple[Term, .
     answers = (answer,) if mix.output.value.point else ()
     if usage.reasoning is None:
         return answers
-    return (*answers, Term("reasoning", (price, usage.reasoning), (_request(mix),)))
+    return (*answers, Term("reasoning", (price, usage.reasoning), (mix.whole,)))
 
 
 def discounted(terms: tuple[Term, ...], discount: Quantity) -> tuple[Term, ...]:
@@ -119,11 +119,6 @@ def discounted(terms: tuple[Term, ...], discount: Quantity) -> tuple[Term, ...]:
         cause=f"-{discount.name}",
     )
     return tuple(replace(term, times=(*term.times, left)) for term in terms)
-
-
-def _request(mix: Mix) -> Quantity:
-    tokens = mix.input.value.point + mix.output.value.point
-    return Quantity.defined("tokens a request", "tokens", tokens, mix.input.source)
 
 
 def _given(*quantities: Quantity | None) -> tuple[Quantity, ...]:

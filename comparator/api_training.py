@@ -10,7 +10,7 @@ from typing import Self
 from comparator import api_cost
 from comparator.api import CANDIDATE, ApiModel, own
 from comparator.assumption import optional
-from comparator.closing import closing_notes, refuse_closed
+from comparator.closing import closing_days, closing_notes, refuse_closed
 from comparator.comparison import Quantity, Term
 from comparator.way import PriceOf
 from pricebook.config import Table
@@ -73,6 +73,11 @@ class ApiTraining:
         """What the bill could have besides."""
         counted = {charge.name for charge in self.training + self.after}
         return tuple(words for words, names in _LEFT_OUT.items() if not counted & names)
+
+    @property
+    def turns(self) -> tuple[datetime, ...]:
+        """The days on which an offer ends."""
+        return closing_days(self.model.seller, "training")
 
     def as_of(self, at: datetime) -> Self:
         """The same; Unknown when the seller takes no new jobs by then."""

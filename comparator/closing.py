@@ -44,6 +44,12 @@ def refuse_closed(seller: str, meter: str, at: datetime) -> None:
             raise Unknown(closing.told(at))
 
 
+def closing_days(seller: str, meter: str) -> tuple[datetime, ...]:
+    """The days on which a seller stops selling it to somebody."""
+    wanted = seller, meter
+    return tuple(one.closes for one in _closings() if (one.seller, one.meter) == wanted)
+
+
 def closing_notes(seller: str, meter: str, at: datetime) -> tuple[str, ...]:
     """What was announced by then of the end of an offer, the first end first."""
     return tuple(closing.told(at) for closing in _announced(seller, meter, at))

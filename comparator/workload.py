@@ -10,7 +10,7 @@ from pathlib import Path
 
 from comparator import cost
 from comparator.api import ApiTokens, read_pair
-from comparator.api_training import read_training, read_trainings
+from comparator.api_training import ApiTraining, read_training, read_trainings
 from comparator.comparison import Comparison, Cost
 from comparator.machine_serving import MachineServing
 from comparator.machine_training import MachineTraining
@@ -70,6 +70,17 @@ class Workload:
     def as_of(self, at: datetime) -> Workload:
         """By what was measured, and on offer, at that time; Unknown with a reason when it can't."""
         return replace(self, self_host=self.self_host.as_of(at), api=self.api.as_of(at))
+
+    @property
+    def turns(self) -> tuple[datetime, ...]:
+        """The times at which `as_of` may begin to give something else."""
+        return self.self_host.turns + self.api.turns
+
+    @property
+    def bends(self) -> bool:
+        """Whether prices change the form of the formulas: a minimum fee, above some price."""
+        ways = (self.self_host, self.api)
+        return any(isinstance(way, ApiTraining) and way.minimum is not None for way in ways)
 
     def needs(self) -> tuple[Series, ...]:
         """The prices without which there is no ratio, each once."""

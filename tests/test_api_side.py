@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comparator.api import covers
 from comparator.explain import explain, lines
 from comparator.interval import Interval
 from comparator.ratio import Evaluation, Prices, evaluate
+from comparator.tiers import covers
 from comparator.workload import Workload
 from pricebook.config import Table
 from pricebook.errors import ConfigError
