@@ -25,8 +25,8 @@ CANDIDATE = " of the candidate"
 
 _BY_API = {
     "tokenizer_ratio": "tokens of the API for one of the mix",
-    "verbosity": "length of the API's answers over the mix's",
-    "reasoning_tokens": "reasoning tokens of the API a request",
+    "verbosity": "length of answers over the mix's",
+    "reasoning_tokens": "reasoning tokens a request",
 }
 """Names of settings that an open model has, too."""
 
@@ -66,7 +66,8 @@ class ApiModel:
 
     def __str__(self) -> str:
         """`gpt-3.5-turbo (fine-tuned)`."""
-        return self.product + conditions(self.qualifiers)
+        told = (pair for pair in self.qualifiers if pair[0] != _OF_CACHE_WRITES)
+        return self.product + conditions(told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,8 +197,8 @@ def test_each_side_reasons_by_itself() -> None:
     assert found.comparison is not None
     named = {q.name: q.value.point for q in found.comparison.quantities if "reasoning" in q.name}
     assert named == {
-        "reasoning tokens of the API a request of the candidate": 2000,
-        "reasoning tokens of the API a request": 500,
+        "reasoning tokens a request of the candidate": 2000,
+        "reasoning tokens a request": 500,
     }
 
 
