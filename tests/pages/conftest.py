@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pricebook.quote import Quote, plain
+from pricebook.quote import Quote, Series, plain
 from scraper.document import Document, Reading, reading_of
 
 REAL_PAGES = Path(__file__).parents[2] / "../shared/data/pages"
@@ -30,7 +30,7 @@ class Cases:
 
     `usual` is the page that is meant where no other is named, `day` when pages are read (without
     it, on the day in their names); `words` are the fields and qualifiers that name a quote in the
-    .toml beside a page.
+    .toml beside a page, `qualifiers` all of them but the region.
     """
 
     provider: ModuleType
@@ -67,10 +67,9 @@ class Cases:
         return self.read(text, FORMS[path.suffix], self.day or path.name[:10])
 
     def key(self, quote: Quote) -> str:
-        """A quote's series in the words of the .toml files, and its first and last day."""
-        said = {**quote.series.as_dict(), **dict(quote.series.qualifiers)}
-        words = [said[word] for word in self.words if said.get(word)]
-        return " ".join([*words, *period(quote)])
+        """A quote's series in the words of the .toml files, and its last and first day."""
+        said = _words(quote.series)
+        return " ".join([*(said[word] for word in self.words if said.get(word)), *period(quote)])
 
     def prices(self, reading: Reading) -> dict[str, Decimal]:
         return {self.key(quote): quote.amount for quote in reading.quotes}
@@ -78,6 +77,18 @@ class Cases:
     def expected(self, path: Path) -> dict[str, Decimal]:
         """What a person read in the page: the amounts of its .toml."""
         return {name: Decimal(amount) for name, amount in truth(path)["quotes"].items()}
+
+
+def _words(series: Series) -> dict[str, str]:
+    others = [pair for pair in series.qualifiers if pair[0] != "region"]
+    return {
+        **dict(series.qualifiers),
+        "product": series.product,
+        "meter": series.meter,
+        "unit": series.unit,
+        "price": f"{series.currency}/{series.unit}",
+        "qualifiers": " ".join(name if value == "true" else value for name, value in others),
+    }
 
 
 def truth(path: Path) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -13,30 +11,15 @@ from typing import Any
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote
 from scraper.azure_meter import read_meter
-from scraper.document import Document, Reading, reading_of
+from scraper.document import Reading
 from scraper.providers import azure
 from scraper.reading import Unreadable
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages
 
-PAGES = Path(__file__).parent / "azure"
-REAL_ITEMS = (
-    Path(__file__).parents[2]
-    / "../shared/data/pages/azure/2026-08-11_azure-genai-prices-0.2.0-retail-snapshot.json"
-)
-AT = datetime(2026, 9, 15, tzinfo=UTC)
-
-needs_real_items = pytest.mark.skipif(
-    not REAL_ITEMS.exists(), reason="the saved answers are not part of the repository"
-)
-
-
-def document(text: str, form: str = "json") -> Document:
-    return Document("https://example.com/prices", form, text, AT, "0")
-
-
-def read(text: str) -> Reading:
-    return reading_of(azure, document(text))
+CASES = Cases(azure, "2026-09-15-models.json", words=("product", "meter", "price", "qualifiers"))
+REAL_ITEMS = REAL_PAGES / "azure" / "2026-08-11_azure-genai-prices-0.2.0-retail-snapshot.json"
+document, read, prices = CASES.document, CASES.read, CASES.prices
 
 
 def answer(*items: dict[str, Any]) -> str:
@@ -58,28 +41,12 @@ def item(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def key(quote: Quote) -> str:
-    """A quote's series in the words of the .toml files: qualifiers by name, without the region."""
-    series = quote.series
-    words = [series.product, series.meter, f"{series.currency}/{series.unit}"]
-    qualifiers = [pair for pair in series.qualifiers if pair[0] != "region"]
-    words += ["fine_tuned" if name == "fine_tuned" else value for name, value in qualifiers]
-    words += [f"from {quote.valid_from:%Y-%m-%d}"] if quote.valid_from else []
-    return " ".join(words)
-
-
-def prices(reading: Reading) -> dict[str, Decimal]:
-    return {key(quote): quote.amount for quote in reading.quotes}
-
-
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.json")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_an_answer_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of an answer is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
+    reading = CASES.read_file(path)
 
-    reading = read(path.read_text(encoding="utf-8"))
-
-    assert {name: Decimal(amount) for name, amount in expected.items()} == prices(reading)
+    assert CASES.expected(path) == prices(reading)
     assert () == reading.set_aside
 
 
@@ -205,7 +172,7 @@ def test_what_is_no_answer_is_refused(text: str, reason: str) -> None:
 def test_another_form_is_refused() -> None:
     """Only JSON is served by the API."""
     with pytest.raises(DocumentRefused, match="only json"):
-        reading_of(azure, document("{}", "html"))
+        read("{}", "html")
 
 
 def test_an_unknown_field_says_so() -> None:
@@ -216,8 +183,8 @@ def test_an_unknown_field_says_so() -> None:
 
 def test_an_answer_names_the_next_one() -> None:
     """The rest of a long answer is at its NextPageLink."""
-    first = (PAGES / "2026-09-15-models.json").read_text(encoding="utf-8")
-    last = (PAGES / "2026-09-15-machines.json").read_text(encoding="utf-8")
+    first = CASES.page()
+    last = CASES.page("2026-09-15-machines.json")
 
     assert str(azure.next_page(document(first))).endswith("$skip=1000")
     assert azure.next_page(document(last)) is None
@@ -270,7 +237,7 @@ def real_reading() -> Reading:
     return read(answer(*real_items()))
 
 
-@needs_real_items
+@needs_real_pages
 def test_nearly_all_token_meters_are_understood() -> None:
     """Of the real meters that count tokens all but a few without a clear meaning are read."""
     names = {(one["productName"], one["meterName"]) for one in real_items()}
@@ -281,11 +248,11 @@ def test_nearly_all_token_meters_are_understood() -> None:
     assert 0.995 < 1 - sum(meter in unread for _, meter in tokens) / len(tokens)
 
 
-@needs_real_items
+@needs_real_pages
 def test_real_prices_are_those_that_people_know() -> None:
     """Prices of the price pages of OpenAI and Azure, found under the same conditions."""
     found = {
-        key(quote).partition(" from ")[0]: quote.amount
+        CASES.key(quote).partition(" from ")[0]: quote.amount
         for quote in real_reading().quotes
         if quote.series.get("region") == "eastus2"
     }
@@ -306,7 +273,7 @@ def test_real_prices_are_those_that_people_know() -> None:
     }
 
 
-@needs_real_items
+@needs_real_pages
 def test_batch_is_cheaper_and_priority_dearer_than_standard() -> None:
     """No tier was mistaken for another anywhere in the real list."""
     amounts = {quote.series: quote.amount for quote in real_reading().quotes}

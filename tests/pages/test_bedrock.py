@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote
-from scraper.document import Document, Reading, reading_of
 from scraper.providers import bedrock
+from tests.pages.conftest import Cases, truth
 
-PAGES = Path(__file__).parent / "bedrock"
+CASES = Cases(bedrock, "2026-10-05-own.csv", words=("product", "meter", "unit", "qualifiers"))
 INPUT = "USE1-xai.grok-4.3-mantle-input-tokens-standard"
 
 
-def read(text: str, form: str = "csv") -> Reading:
-    at = datetime(2026, 10, 5, tzinfo=UTC)
-    return reading_of(bedrock, Document("https://example.com/index.csv", form, text, at, "0"))
-
-
-def key(quote: Quote) -> str:
-    """A quote's series in the words of the .toml files: qualifiers by name, without the region."""
-    series = quote.series
-    qualifiers = [pair for pair in series.qualifiers if pair[0] != "region"]
-    words = ["fine_tuned" if name == "fine_tuned" else value for name, value in qualifiers]
-    return " ".join([series.product, series.meter, series.unit, *words])
-
-
-def page(name: str = "own") -> str:
-    return (PAGES / f"2026-10-05-{name}.csv").read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str, name: str = "own") -> str:
-    """The list after one change, which must be one."""
-    assert old in page(name)
-    return page(name).replace(old, new)
+read, page, changed = CASES.read, CASES.page, CASES.changed
 
 
 def with_row(**cells: str) -> str:
@@ -55,17 +32,13 @@ def with_row(**cells: str) -> str:
     return about + out.getvalue()
 
 
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.csv")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_list_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of tokens is quoted, no other is; what isn't tokens is told by its unit."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))
+    reading = CASES.read_file(path)
 
-    reading = read(path.read_text(encoding="utf-8"))
-
-    assert {name: Decimal(amount) for name, amount in expected["quotes"].items()} == {
-        key(quote): quote.amount for quote in reading.quotes
-    }
-    assert expected["not_tokens"] == len(reading.set_aside)
+    assert CASES.expected(path) == CASES.prices(reading)
+    assert truth(path)["not_tokens"] == len(reading.set_aside)
 
 
 def test_a_quote_tells_where_it_stands() -> None:
@@ -145,7 +118,7 @@ def test_a_row_in_another_currency_than_its_list_is_set_aside() -> None:
 
 def test_a_list_that_breaks_off_within_a_cell_is_refused() -> None:
     """The model of its last row may have lost half of its name."""
-    text = page("marketplace").rstrip("\n")
+    text = page("2026-10-05-marketplace.csv").rstrip("\n")
 
     with pytest.raises(PageChanged, match="no whole CSV"):
         read(text[: text.rindex("Claude") + len("Claude")])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,29 +10,17 @@ import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
 from pricebook.quote import Quote
-from scraper.document import Document, Reading, reading_of
+from scraper.document import Reading
 from scraper.providers import deepseek
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages, truth
 
-PAGES = Path(__file__).parent / "deepseek"
-REAL_PAGES = Path(__file__).parents[2] / "../shared/data/pages"
 PROMOTION = "2026-05-08.html"
 PEAK = "2026-09-11.html"
 CRAWL = "2025-12-20.md"
 
-needs_real_pages = pytest.mark.skipif(
-    not REAL_PAGES.exists(), reason="the saved pages are not part of the repository"
-)
-
-
-def read(text: str, form: str = "html", on: str = "2026-05-08") -> Reading:
-    at = datetime.fromisoformat(on).replace(tzinfo=UTC)
-    document = Document("https://example.com/pricing", form, text, at, "0")
-    return reading_of(deepseek, document)
-
-
-def read_file(path: Path) -> Reading:
-    form = {".html": "html", ".md": "markdown"}.get(path.suffix, "text")
-    return read(path.read_text(encoding="utf-8"), form, path.name[:10])
+CASES = Cases(deepseek, PROMOTION)
+read, page, changed = CASES.read, CASES.page, CASES.changed
+read_file = CASES.read_file
 
 
 def key(quote: Quote) -> str:
@@ -54,25 +40,14 @@ def prices(reading: Reading) -> dict[str, tuple[str, Decimal]]:
     return {key(quote): (quote.series.currency, quote.amount) for quote in reading.quotes}
 
 
-def page(name: str = PROMOTION) -> str:
-    return (PAGES / name).read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str, name: str = PROMOTION) -> str:
-    """The page after one change, which must be one."""
-    assert old in page(name)
-    return page(name).replace(old, new)
-
-
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.[mh][dt]*")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a page is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
-
     reading = read_file(path)
 
     said = {
-        name: (amount.split()[0], Decimal(amount.split()[1])) for name, amount in expected.items()
+        name: (amount.split()[0], Decimal(amount.split()[1]))
+        for name, amount in truth(path)["quotes"].items()
     }
     assert said == prices(reading)
     assert () == reading.set_aside
@@ -150,7 +125,7 @@ def test_a_price_that_lost_the_name_of_its_hours_is_set_aside() -> None:
     """Beside prices by the hour one without hours isn't that of the whole day."""
     reading = read(changed("<td>PEAK</td><td>$1.2</td>", "<td></td><td>$1.2</td>", PEAK))
 
-    assert {name for name in prices(read_file(PAGES / PEAK)) if " output " not in name} == {
+    assert {name for name in prices(read_file(CASES.folder / PEAK)) if " output " not in name} == {
         *prices(reading)
     }
 
@@ -197,7 +172,7 @@ PRICING(1)| 1M INPUT TOKENS (CACHE MISS)| $1| $2
 
 def test_a_promotion_that_has_ended_is_no_price() -> None:
     """A page saved after the end of its own promotion doesn't say what is paid now."""
-    reading = read(page(), on="2026-06-01")
+    reading = read(page(), day="2026-06-01")
 
     assert {"deepseek-v4-flash"} == {quote.series.product for quote in reading.quotes}
 
@@ -248,7 +223,7 @@ def test_peak_hours_are_those_of_the_footnote_in_utc(hours: str, window: str) ->
     known = (
         "01:00 - 04:00 and 06:00 - 10:00 UTC, Monday through Friday (all other hours are off-peak)"
     )
-    reading = read(changed(known, hours, PEAK), on="2026-09-11")
+    reading = read(changed(known, hours, PEAK), day="2026-09-11")
 
     assert {window, f"not {window}"} == {quote.series.get("window") for quote in reading.quotes}
 
@@ -265,13 +240,13 @@ def test_hours_that_are_not_understood_give_no_prices(hours: str) -> None:
     )
 
     with pytest.raises(PageChanged, match="OFF-PEAK"):
-        read(changed(known, hours, PEAK), on="2026-09-11")
+        read(changed(known, hours, PEAK), day="2026-09-11")
 
 
 def test_a_model_whose_footnote_speaks_of_its_price_is_set_aside() -> None:
     """What a footnote of a model says of billing is understood, or the model isn't quoted."""
     known = "After 12:00 Beijing Time on September 14, 2026, requests to"
-    reading = read(changed(known, "At busy times requests to", PEAK), on="2026-09-11")
+    reading = read(changed(known, "At busy times requests to", PEAK), day="2026-09-11")
 
     assert "deepseek-v4-pro" not in {quote.series.product for quote in reading.quotes}
     assert 4 == len(reading.set_aside)
@@ -281,7 +256,7 @@ def test_a_footnote_that_confirms_a_model_changes_nothing() -> None:
     """DeepSeek took the retirement of V4 Pro back in such a footnote."""
     known = page(PEAK).split("(2) ")[1].split("<br>")[0]
     kept = "We go on after September 14, 2026, with the billing method remaining unchanged."
-    reading = read(changed(known, kept, PEAK), on="2026-09-11")
+    reading = read(changed(known, kept, PEAK), day="2026-09-11")
 
     assert {None} == {quote.valid_until for quote in reading.quotes}
     assert () == reading.set_aside

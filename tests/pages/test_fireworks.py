@@ -25,7 +25,7 @@ def prices(reading: Reading) -> dict[str, Decimal]:
 @pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a page is quoted, no other is, and nothing is set aside."""
-    reading = read(page(path.name), "html" if path.suffix == ".html" else "markdown")
+    reading = CASES.read_file(path)
 
     assert CASES.expected(path) == prices(reading)
     assert () == reading.set_aside

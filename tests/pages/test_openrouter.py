@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pricebook.errors import DocumentRefused
-from pricebook.quote import Quote, Series
+from pricebook.quote import Series
 from scraper import catalogs
 from scraper.catalogs.openrouter import makers_series
-from scraper.document import Document, Reading, reading_of
 from scraper.providers import openrouter
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages
 
-PAGES = Path(__file__).parent / "openrouter"
-REAL_LISTS = Path(__file__).parents[2] / "../shared/data/pages/openrouter"
-
-needs_real_lists = pytest.mark.skipif(
-    not REAL_LISTS.exists(), reason="the saved lists are not part of the repository"
-)
-
-
-def document(text: str, form: str = "json") -> Document:
-    at = datetime(2026, 7, 18, tzinfo=UTC)
-    return Document("https://example.com/models", form, text, at, "0")
-
-
-def read(text: str) -> Reading:
-    return reading_of(openrouter, document(text))
-
-
-def key(quote: Quote) -> str:
-    """A quote's series in the words of the .toml file: qualifiers by their names' order."""
-    series = quote.series
-    words = [value for _, value in series.qualifiers]
-    return " ".join([series.product, series.meter, series.unit, *words])
-
-
-def prices(reading: Reading) -> dict[str, Decimal]:
-    return {key(quote): quote.amount for quote in reading.quotes}
+CASES = Cases(openrouter, "2026-09-10.json", words=("product", "meter", "unit", "qualifiers"))
+document, read, prices = CASES.document, CASES.read, CASES.prices
 
 
 def answer(**pricing: Any) -> str:
@@ -55,11 +28,9 @@ def answer(**pricing: Any) -> str:
 
 def test_a_list_says_what_a_person_reads_in_it() -> None:
     """Every price of the list is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads((PAGES / "2026-09-10.toml").read_text(encoding="utf-8"))["quotes"]
+    reading = read(CASES.page())
 
-    reading = read((PAGES / "2026-09-10.json").read_text(encoding="utf-8"))
-
-    assert {name: Decimal(amount) for name, amount in expected.items()} == prices(reading)
+    assert CASES.expected(CASES.files[0]) == prices(reading)
     assert () == reading.set_aside
 
 
@@ -150,7 +121,7 @@ def test_what_is_no_list_is_refused(text: str) -> None:
 def test_another_form_is_refused() -> None:
     """Only JSON is served."""
     with pytest.raises(DocumentRefused, match="no list of models in JSON"):
-        reading_of(openrouter, document(answer(), "html"))
+        read(answer(), "html")
 
 
 def test_a_list_names_its_next_page() -> None:
@@ -196,7 +167,7 @@ def test_catalogues_are_found_by_name() -> None:
 # --- the real lists -----------------------------------------------------------------------------
 
 
-@needs_real_lists
+@needs_real_pages
 @pytest.mark.parametrize(
     ("name", "models", "unread"),
     [
@@ -206,7 +177,7 @@ def test_catalogues_are_found_by_name() -> None:
 )
 def test_real_lists_are_read_but_for_what_has_no_price(name: str, models: int, unread: int) -> None:
     """All models are read but routers and those that are paid for in another way."""
-    stored = json.loads((REAL_LISTS / f"{name}.json").read_text(encoding="utf-8"))
+    stored = json.loads((REAL_PAGES / "openrouter" / f"{name}.json").read_text(encoding="utf-8"))
     reading = read(json.dumps(stored.get("body", stored)))
 
     assert models == len({quote.series.product for quote in reading.quotes})

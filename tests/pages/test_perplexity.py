@@ -3,55 +3,26 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote
-from scraper.document import Document, Reading, reading_of
 from scraper.providers import perplexity
+from tests.pages.conftest import Cases
 
-PAGES = Path(__file__).parent / "perplexity"
-
-
-def read(text: str, form: str = "markdown") -> Reading:
-    at = datetime(2026, 10, 1, tzinfo=UTC)
-    return reading_of(perplexity, Document("https://example.com/pricing", form, text, at, "0"))
+CASES = Cases(perplexity, "2026-10-01.md", words=("product", "meter", "unit", "variant"))
+read, page, changed = CASES.read, CASES.page, CASES.changed
+key, prices = CASES.key, CASES.prices
 
 
-def key(quote: Quote) -> str:
-    """A quote's series in the words of the .toml files."""
-    series = quote.series
-    words = [series.product, series.meter, series.unit, series.get("variant")]
-    return " ".join(word for word in words if word)
-
-
-def prices(reading: Reading) -> dict[str, Decimal]:
-    return {key(quote): quote.amount for quote in reading.quotes}
-
-
-def page(name: str = "2026-10-01.md") -> str:
-    return (PAGES / name).read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str) -> str:
-    """The page after one change, which must be one."""
-    assert old in page()
-    return page().replace(old, new)
-
-
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.[mh][dt]*")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a page is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
+    reading = CASES.read_file(path)
 
-    reading = read(page(path.name), "html" if path.suffix == ".html" else "markdown")
-
-    assert {name: Decimal(amount) for name, amount in expected.items()} == prices(reading)
+    assert CASES.expected(path) == prices(reading)
     assert () == reading.set_aside
 
 

@@ -2,66 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote
-from scraper.document import Document, Reading, reading_of
 from scraper.providers import xai
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages
 
-PAGES = Path(__file__).parent / "xai"
-REAL_PAGES = Path(__file__).parents[2] / "../shared/data/pages/xai"
-
-needs_real_pages = pytest.mark.skipif(
-    not REAL_PAGES.exists(), reason="the saved pages are not part of the repository"
-)
-
-
-def read(text: str, form: str = "markdown") -> Reading:
-    at = datetime(2026, 9, 29, tzinfo=UTC)
-    return reading_of(xai, Document("https://example.com/pricing", form, text, at, "0"))
+WORDS = ("product", "meter", "unit", "service_tier", "context", "modality", "variant")
+CASES = Cases(xai, "2026-09-20.md", day="2026-09-29", words=WORDS)
+read, read_file, page, changed = CASES.read, CASES.read_file, CASES.page, CASES.changed
+key, prices = CASES.key, CASES.prices
 
 
-def read_file(path: Path) -> Reading:
-    form = {".md": "markdown", ".html": "html"}.get(path.suffix, "text")
-    return read(path.read_text(encoding="utf-8"), form)
-
-
-def key(quote: Quote) -> str:
-    """A quote's series in the words of the .toml files."""
-    series = quote.series
-    said = [series.get(name) for name in ("service_tier", "context", "modality", "variant")]
-    words = [series.product, series.meter, series.unit, *said]
-    return " ".join(word for word in words if word)
-
-
-def prices(reading: Reading) -> dict[str, Decimal]:
-    return {key(quote): quote.amount for quote in reading.quotes}
-
-
-def page(name: str = "2026-09-20.md") -> str:
-    return (PAGES / name).read_text(encoding="utf-8")
-
-
-def changed(old: str, new: str, name: str = "2026-09-20.md") -> str:
-    """The page after one change, which must be one."""
-    assert old in page(name)
-    return page(name).replace(old, new)
-
-
-@pytest.mark.parametrize("path", sorted(PAGES.glob("*.[mh][dt]*")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a page is quoted, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
-
     reading = read_file(path)
 
-    assert {name: Decimal(amount) for name, amount in expected.items()} == prices(reading)
+    assert CASES.expected(path) == prices(reading)
     assert () == reading.set_aside
 
 
@@ -325,13 +286,13 @@ def test_a_table_without_rows_is_refused() -> None:
 def test_a_real_page_that_lost_its_prices_is_refused(name: str, reason: str) -> None:
     """Exports without the table of models, shells and plain text give no prices at all."""
     with pytest.raises(DocumentRefused, match=reason):
-        read_file(REAL_PAGES / name)
+        read_file(REAL_PAGES / "xai" / name)
 
 
 @needs_real_pages
 def test_the_page_of_may_2026_is_read_whole() -> None:
     """As read by eye: 6 models, 3 of images, 1 of video, 3 modes of voice, 7 ids of tools."""
-    reading = read_file(REAL_PAGES / "2026-05-08_LoreHex-docs-models-jina.md")
+    reading = read_file(REAL_PAGES / "xai" / "2026-05-08_LoreHex-docs-models-jina.md")
     found = prices(reading)
 
     assert (6 * 2 + 4 + 4 + 7, ()) == (len(found), reading.set_aside)
