@@ -127,13 +127,12 @@ ASSUMPTIONS = {
         "judgement: from none to one spare for each",
         at_least=_ONE,
     ),
-    "token_ratio": Assumption(
+    "tokenizer_ratio": Assumption(
         "tokens of the open model for one of the API's",
         "tokens",
         Interval.exactly(1),
-        "taken as equal; measure it on your own texts (tokenizer and verbosity)",
+        "taken as equal; measure it on your own texts",
     ),
-    "tokenizer_ratio": Assumption("tokens of the API for one of the mix", "tokens"),
     "cache_write_share": Assumption(
         "cache write share of input",
         "of input tokens",

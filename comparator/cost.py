@@ -72,7 +72,7 @@ class Speed:
     """Fine-tuning by measured throughput: `tokens` a run, at `rate` tokens a second on all
     machines of the run together, after `setup` seconds in which nothing is trained.
 
-    `packing`: what of that rate is left by how examples are packed. `token_ratio`: tokens of the
+    `packing`: what of that rate is left by how examples are packed. `tokenizer_ratio`: tokens of the
     open model for one of the API's, in which `tokens` are counted.
     """
 
@@ -80,12 +80,12 @@ class Speed:
     tokens: Quantity
     rate: Quantity
     packing: Quantity = AS_MEASURED
-    token_ratio: Quantity = ALIKE
+    tokenizer_ratio: Quantity = ALIKE
 
     @property
     def hours(self) -> Interval:
         """Hours of one attempt: (setup + tokens kappa / (rate packing)) / 3600."""
-        tokens = self.tokens.value * self.token_ratio.value
+        tokens = self.tokens.value * self.tokenizer_ratio.value
         training = tokens / (self.rate.value * self.packing.value)
         return (self.setup.value + training) / SECONDS_AN_HOUR.value
 
@@ -107,19 +107,19 @@ class Fleet:
     """What turns a machine's measured peak into the work that it does in a real month.
 
     `utilisation` eta: useful share of the paid hours. `derate` d: throughput left when latency is
-    bounded. `redundancy` k: machines kept for each one needed. `token_ratio` kappa v: tokens of
-    the open model for one token of the API's model on the same task.
+    bounded. `redundancy` k: machines kept for each one needed. `tokenizer_ratio` kappa: tokens of
+    the open model for one of the API's in the same text.
     """
 
     utilisation: Quantity
     derate: Quantity
     redundancy: Quantity
-    token_ratio: Quantity
+    tokenizer_ratio: Quantity
 
     @property
     def times(self) -> tuple[Quantity, ...]:
-        """K, and kappa v."""
-        return (self.redundancy, self.token_ratio)
+        """K, and kappa."""
+        return (self.redundancy, self.tokenizer_ratio)
 
     @property
     def per(self) -> tuple[Quantity, ...]:
@@ -142,7 +142,7 @@ def trained_run(
     The hours are those of `Speed.hours`, a term for the set-up and one for the training.
     """
     rented = (hourly, machines, attempts)
-    tokens, rate = (speed.tokens, speed.token_ratio), (speed.rate, speed.packing)
+    tokens, rate = (speed.tokens, speed.tokenizer_ratio), (speed.rate, speed.packing)
     return (
         Term("set-up", (*rented, speed.setup), (SECONDS_AN_HOUR,)),
         Term("training", (*rented, *tokens), (*rate, SECONDS_AN_HOUR)),
@@ -186,13 +186,13 @@ def kept(usd: Quantity) -> tuple[Term, ...]:
 
 
 def answered(
-    output: Quantity, verbosity: Quantity, reasoning: Quantity, token_ratio: Quantity
+    output: Quantity, verbosity: Quantity, reasoning: Quantity, tokenizer_ratio: Quantity
 ) -> Quantity:
     """The open model's answer to what the API's answers with `output`: O' = O v + T / kappa.
 
     In tokens of the API's model, as all lengths are; `reasoning` T is in those of the open model.
     """
-    thought = reasoning.value / Interval.exactly(token_ratio.value.point)
+    thought = reasoning.value / Interval.exactly(tokenizer_ratio.value.point)
     value = output.value * verbosity.value + thought
     if value == output.value:
         return output

@@ -35,8 +35,8 @@ class MachineServing:
     """Inference with an open model on machines, at a constant speed or by length of request.
 
     `answer`: output tokens of the open model where the API's gives those of `mix`. `fixed`: what
-    operations and the like cost per 10^6 tokens, empty when not counted. `whole`: the fleet is of
-    whole machines for `tokens` a month, always paid; else as many as the load needs, by parts.
+    operations and the like cost per 10^6 tokens, empty when not counted. `tokens`: those of a month
+    that a fleet of whole machines, always paid, is bought for; None: machines count by parts.
     """
 
     machine: Machine
@@ -46,7 +46,6 @@ class MachineServing:
     answer: Quantity
     tokens: Quantity | None
     fixed: tuple[Term, ...]
-    whole: bool = False
     title: str = "self-hosting"
 
     @classmethod
@@ -58,11 +57,11 @@ class MachineServing:
         machine = Machine.read(table, training=False)
         throughput = _throughput(table, machine.instance, mix, files)
         fleet = _fleet(table, throughput, whole=whole)
-        answer = _answer(table, mix, fleet.token_ratio)
+        answer = _answer(table, mix, fleet.tokenizer_ratio)
         fixed = _fixed(table, tokens)
         check_memory(table, machine.instance, _ONE)
         table.close()
-        return cls(machine, fleet, throughput, mix, answer, tokens, fixed, whole)
+        return cls(machine, fleet, throughput, mix, answer, tokens if whole else None, fixed)
 
     @property
     def leaves_out(self) -> tuple[str, ...]:
@@ -72,7 +71,7 @@ class MachineServing:
     @property
     def machines(self) -> Quantity | None:
         """Of a fleet of whole machines: how many; None when they are counted by parts."""
-        if not (self.whole and self.tokens):
+        if not self.tokens:
             return None
         hours = self._hours_per_mtok(replace(self.fleet, redundancy=_ONE))
         count = cost.machines_needed(hours, self.tokens.value, self.fleet.redundancy.value)
@@ -137,8 +136,8 @@ class MachineServing:
 
 def _fleet(table: Table, throughput: Throughput, *, whole: bool) -> Fleet:
     load = _mean_load(table) if whole else _utilisation(table)
-    redundancy, token_ratio = (assumption(table, key) for key in ("redundancy", "token_ratio"))
-    return Fleet(load, _derate(table, throughput), redundancy, token_ratio)
+    redundancy, tokenizer_ratio = (assumption(table, key) for key in ("redundancy", "tokenizer_ratio"))
+    return Fleet(load, _derate(table, throughput), redundancy, tokenizer_ratio)
 
 
 def _derate(table: Table, throughput: Throughput) -> Quantity:
@@ -193,9 +192,9 @@ def _service(table: Table, instance: str) -> Service:
     return Service(gpus, *(replace(each, source=source) for each in coefficients))
 
 
-def _answer(table: Table, mix: Mix, token_ratio: Quantity) -> Quantity:
+def _answer(table: Table, mix: Mix, tokenizer_ratio: Quantity) -> Quantity:
     verbosity, reasoning = (assumption(table, key) for key in ("verbosity", "reasoning_tokens"))
-    return cost.answered(mix.output, verbosity, reasoning, token_ratio)
+    return cost.answered(mix.output, verbosity, reasoning, tokenizer_ratio)
 
 
 def _fixed(table: Table, tokens: Quantity | None) -> tuple[Term, ...]:

@@ -32,18 +32,18 @@ class MeasuredSpeed:
     tokens: Quantity
     rate: MeasuredTraining
     packing: Quantity
-    token_ratio: Quantity
+    tokenizer_ratio: Quantity
 
     def as_of(self, at: datetime) -> Speed:
         """By the newest measurement that fits; Unknown when there is none."""
-        return Speed(self.setup, self.tokens, self.rate.as_of(at), self.packing, self.token_ratio)
+        return Speed(self.setup, self.tokens, self.rate.as_of(at), self.packing, self.tokenizer_ratio)
 
 
 Duration: TypeAlias = Quantity | Speed | MeasuredSpeed
 """Hours of a run, or what they follow from."""
 
 _SPEEDS = ("tokens_per_second", "measured")
-_OF_SPEED = ("setup_seconds", "packing", "token_ratio")
+_OF_SPEED = ("setup_seconds", "packing", "tokenizer_ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +223,11 @@ def _speed(
         raise table.error(given[1], f"contradicts {given[0]}; give one of them")
     if not tokens:
         raise table.error(given[0], "needs trained_tokens under `api`")
-    setup, packing, token_ratio = (assumption(table, key) for key in _OF_SPEED)
+    setup, packing, tokenizer_ratio = (assumption(table, key) for key in _OF_SPEED)
     if table.has("measured"):
         rate = training_from(table, load(files), machines.value.point)
-        return MeasuredSpeed(setup, tokens, rate, packing, token_ratio)
-    return Speed(setup, tokens, assumption(table, "tokens_per_second"), packing, token_ratio)
+        return MeasuredSpeed(setup, tokens, rate, packing, tokenizer_ratio)
+    return Speed(setup, tokens, assumption(table, "tokens_per_second"), packing, tokenizer_ratio)
 
 
 def _refuse_strangers(table: Table) -> None:

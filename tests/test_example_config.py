@@ -111,6 +111,7 @@ def test_it_names_every_key_that_is_asked_for(asked: dict[str, set[str]]) -> Non
     assert asked.pop("[collect] pages openai") == set(forms.split(", "))
     # A candidate takes the keys of an API.
     known = {(where.replace("candidate", "api"), key) for where in asked for key in asked[where]}
+    shown = {(where.replace("candidate", "api"), key) for where, key in shown}
 
     assert set() == ANYWHERE - {key for _, key in shown}
     assert [] == sorted(pair for pair in known - shown if pair[1] not in ANYWHERE)
