@@ -179,6 +179,7 @@ def prices(
 @selection
 @click.option("--since", type=WHEN, help="Changes from then on.")
 @click.option("--until", type=WHEN, help="Changes before then.")
+@click.option("--chart", "drawn", is_flag=True, help="Draw each series.")
 @output_options
 @click.pass_obj
 def history(
@@ -187,16 +188,21 @@ def history(
     product: str,
     since: datetime | None,
     until: datetime | None,
+    drawn: bool,
     form: Format,
     **where: str,
 ) -> None:
     """Every change of PRODUCT's prices, oldest first."""
-    from breakeven.views import HISTORY, history_of, nothing_found
+    from breakeven.views import HISTORY, history_of, nothing_found, price_charts
     from pricebook.schema import reading
 
-    with reading(context.asked().engine) as connection:
+    app = context.asked()
+    with reading(app.engine) as connection:
         found = history_of(connection, product, where, since, until)
         empty = "" if found else nothing_found(connection, product, where)
+    if drawn and found:
+        click.echo("\n".join(price_charts(found, until or app.now())))
+        return
     _write_prices(found, HISTORY, form, empty)
 
 
@@ -252,14 +258,25 @@ def ratios(
 
 @ratios.command("history")
 @click.argument("workload")
+@click.option("--until", type=WHEN, help="Up to that time (default: now).")
+@click.option("--chart", "drawn", is_flag=True, help="Draw it.")
 @output_options
 @click.pass_obj
-def ratio_history(context: Context, workload: str, form: Format) -> None:
-    """Every change of a workload's ratio since it is watched."""
-    from breakeven.views import RATIO_HISTORY, ratio_changes
+def ratio_history(
+    context: Context, workload: str, until: datetime | None, drawn: bool, form: Format
+) -> None:
+    """A workload's ratio at every change of a price in the book's past."""
+    from breakeven.ratio_history import RATIO_HISTORY, moment_row, moments, ratio_chart
+    from breakeven.views import workload_of
 
-    rows = ratio_changes(context.asked(), workload, form)
-    write_rows(rows, RATIO_HISTORY, form, empty="no ratio recorded yet; `breakeven run` does")
+    app = context.asked()
+    one, end = workload_of(app, workload), until or app.now()
+    found = moments(app, one, end)
+    if drawn:
+        click.echo("\n".join(ratio_chart(found, end) or ["nothing is known to draw"]))
+        return
+    rows = [moment_row(one, each, form) for each in found]
+    write_rows(rows, RATIO_HISTORY, form, empty="no price of this workload is in the book")
 
 
 @cli.command()

@@ -96,7 +96,7 @@ def _row(one: Commitment, on_demand: Decimal, bill: Bill | None, form: Format) -
 
 
 def _words(one: Commitment, share: Decimal, bill: Bill | None) -> Row:
-    row: Row = {
+    row = {
         "option": one.name,
         "an_hour": figure(one.effective),
         "saves": f"{(1 - share) * 100:.1f} %",

@@ -10,16 +10,17 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from breakeven.chart import chart
 from breakeven.daemon import App
 from breakeven.discounts import prices_at
 from breakeven.health import Check
 from breakeven.output import Format, Row, Shape
 from breakeven.settings import known_sources
-from comparator.channels.wording import figure, movement, spread
+from comparator.channels.wording import movement, spread
 from comparator.event import Cause, Range
 from comparator.outbox import deliveries
 from comparator.ratio import Evaluation, evaluate
-from comparator.way import conditions
+from comparator.way import conditions, label
 from comparator.workload import Workload
 from pricebook import book, runs
 from pricebook.errors import ConfigError
@@ -27,7 +28,7 @@ from pricebook.offers import offers
 from pricebook.quote import Price, Series, isoformat
 from pricebook.schema import reading
 from pricebook.series import Filter, Found
-from pricebook.tables import EventRow, Ratio, Schedule, SeriesRow
+from pricebook.tables import EventRow, Schedule, SeriesRow
 
 _SERIES = ("seller", "product", "meter", "unit", "currency", "qualifiers")
 _PRICE = (*_SERIES, "amount", "valid_from", "basis", "recorded_at", "verified_at", "source")
@@ -42,10 +43,6 @@ QUOTES = Shape(
 RATIOS = Shape(
     ("workload", "ratio", "verdict"),
     ("workload", "at", "self_host", "api", "ratio", "unit", "health", "verdict", "inputs"),
-)
-RATIO_HISTORY = Shape(
-    ("at", "ratio", "low", "high", "health"),
-    ("workload", "at", "low", "point", "high", "health"),
 )
 ALERTS = Shape(
     ("at", "rule", "kind", "ratio", "event"),
@@ -99,6 +96,15 @@ def history_of(
     return exact or book.history(connection, Filter(pattern=product, **where), since, until)
 
 
+def price_charts(found: Sequence[Price], until: datetime) -> Iterator[str]:
+    """Lines of a chart for each series, as long as its prices are known."""
+    for series in sorted({price.series for price in found}, key=str):
+        held = [price for price in found if price.series == series and price.valid_from <= until]
+        drawn = chart([(price.valid_from, price.amount) for price in held], until)
+        if drawn:
+            yield from (f"{label(series)}, {series.currency}/{series.unit}", *drawn, "")
+
+
 def nothing_found(connection: Connection, pattern: str, where: Mapping[str, str]) -> str:
     """Why a question about prices has no answer: which of its words the book doesn't know."""
     known = connection.execute(select(SeriesRow.product).distinct()).scalars().all()
@@ -137,14 +143,6 @@ def passed(found: Sequence[Evaluation], threshold: Decimal | None) -> bool:
     """Whether any ratio's point is above a threshold that was given."""
     points = [one.ratio.point for one in found if one.ratio]
     return threshold is not None and any(point > threshold for point in points)
-
-
-def ratio_changes(app: App, name: str, form: Format) -> list[Row]:
-    """The recorded changes of a workload's ratio, oldest first."""
-    workload = workload_of(app, name).name
-    query = select(Ratio.__table__).where(Ratio.workload == workload).order_by(Ratio.at)
-    with reading(app.engine) as connection:
-        return [_ratio_change(row, form) for row in connection.execute(query)]
 
 
 def explained(app: App, name: str, at: datetime | None, *, as_json: bool) -> tuple[str, str]:
@@ -235,15 +233,6 @@ def _unknown_words(connection: Connection, where: Mapping[str, str]) -> Iterator
         if value and value not in known:
             words = ", ".join(word for word in known if word)
             yield f"no price has {name.removeprefix('service_')} {value!r}; known: {words}"
-
-
-def _ratio_change(row: Found, form: Format) -> Row:
-    numbers = {"low": row.low, "point": row.point, "high": row.high}
-    if form.kind == "table":
-        shown = {name: figure(n) if n is not None else "unknown" for name, n in numbers.items()}
-        return {"at": _short(row.at), "ratio": shown["point"], "health": row.health, **shown}
-    exact = {name: None if n is None else str(n) for name, n in numbers.items()}
-    return {"workload": row.workload, "at": isoformat(row.at), **exact, "health": row.health}
 
 
 def _event(row: Found) -> dict[str, Any]:

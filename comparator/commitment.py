@@ -95,7 +95,8 @@ def bill(commitment: Commitment, on_demand: Decimal, needs: Sequence[int], machi
 
 
 def _commitment(series: Series, amounts: dict[Series, Decimal | None]) -> Commitment | None:
-    hourly, upfront = amounts[series], Decimal(0)
+    hourly = amounts[series]
+    upfront: Decimal | None = Decimal(0)
     if series.get("term") == "reserved" and series.get("payment") != "none":
         fee = Series.of(
             *(series.seller, series.product, "upfront", "commitment"),

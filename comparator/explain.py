@@ -213,8 +213,8 @@ def _summary(evaluation: Evaluation, outlook: Outlook) -> Iterator[str]:
     yield f"  {workload.api.title}: {_range(outlook.api.range)} {workload.unit}"
     yield f"  ratio: {_range(outlook.ratio.range)}; {evaluation.verdict}"
     if not outlook.ratio.range.certain:
-        chance = f"{outlook.ratio.below_one * 100:.1f} %"
-        yield f"  ranges are p10 to p90; {workload.self_host.title} is cheaper in {chance} of all cases"
+        chance = f"{outlook.ratio.below_one * 100:.1f} % of all cases"
+        yield f"  ranges are p10 to p90; {workload.self_host.title} is cheaper in {chance}"
 
 
 def _section(title: str, rows: Iterable[str]) -> Iterator[str]:

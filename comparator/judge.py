@@ -125,7 +125,8 @@ def _looked_at(now: Evaluation, told: Mapping[str, Any], *, settled: bool) -> da
 
 
 def _differs(price: Price, inputs: Mapping[str, Any]) -> bool:
-    return str(price.amount) != inputs.get(label(price.series), {}).get("value")
+    told: Mapping[str, Any] = inputs.get(label(price.series), {})
+    return str(price.amount) != told.get("value")
 
 
 def _event(rule: Rule, transition: Transition, told: Mapping[str, Any], now: Evaluation) -> Event:

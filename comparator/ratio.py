@@ -16,6 +16,8 @@ from comparator.workload import Workload
 from pricebook.offers import NOTHING_ELSE, Offers
 from pricebook.quote import UNITS, Price, Series, isoformat
 
+FREE = "{} may cost nothing: no ratio"
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -125,23 +127,30 @@ def _ends(comparison: Comparison, offers: Offers) -> Iterator[str]:
 
 def _compared(workload: Workload, prices: Prices, offers: Offers) -> Comparison:
     found = {
-        series: priced(series, workload.price(series, prices, offers))
+        series: priced(in_force(series, workload.price(series, prices, offers)))
         for series in workload.needs()
     }
     comparison = workload.compare(found.__getitem__)
     for side, way in ((comparison.self_host, workload.self_host), (comparison.api, workload.api)):
         if not side.value.low:
-            raise Unknown(f"{way.title} may cost nothing: no ratio")
+            raise Unknown(FREE.format(way.title))
     return comparison
 
 
-def priced(series: Series, price: Price | None) -> Quantity:
-    """A price of the book as a quantity; Unknown when there is none, or it is withdrawn."""
+def in_force(series: Series, price: Price | None) -> Price:
+    """The price; Unknown when there is none, or it is withdrawn."""
     if price is None:
         raise Unknown(f"no price known for {series}")
     if price.amount is None:
         raise Unknown(f"withdrawn on {price.valid_from:%Y-%m-%d}: {price.series}")
+    return price
+
+
+def priced(price: Price) -> Quantity:
+    """A price of the book as a quantity; ValueError when it is withdrawn."""
     series = price.series
+    if price.amount is None:
+        raise ValueError(f"{series} is withdrawn")
     unit = f"{series.currency} for {UNITS[series.unit]}"
     source = f"{price.source}, {price.basis} from {price.valid_from:%Y-%m-%d}"
     value = Interval.exactly(price.amount)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 from array import array
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -35,9 +34,14 @@ _NORMAL: Final = NormalDist()
 _TENTH: Final = -_NORMAL.inv_cdf(0.1)
 """1.2816: how many standard deviations p10 and p90 lie from p50."""
 
-_Powers: TypeAlias = tuple[tuple[str, int], ...]
-_Side: TypeAlias = tuple[tuple[float, _Powers], ...]
-"""A cost's uncertain part: weights that add up to 1, and what each is multiplied by."""
+Powers: TypeAlias = tuple[tuple[str, int], ...]
+"""Names of unsure quantities, each with how often it multiplies (below 0: divides)."""
+
+Parts: TypeAlias = dict[Powers, Decimal]
+"""A cost at its point, as the sum of parts that are multiplied by different unsure quantities."""
+
+_Side: TypeAlias = tuple[tuple[float, Powers], ...]
+"""The same as shares of the cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +71,42 @@ class Spread:
 
 def spread(cost: Cost, over: Cost | None = None) -> Spread:
     """Of a cost, or of its quotient by another cost, which must not be zero at its point."""
-    point = cost.value.point / (over.value.point if over else 1)
-    unsure = _unsure((*cost.terms, *(over.terms if over else ())))
-    if not (unsure and point):
-        return Spread(point, point, point, point, Decimal(point < 1))
-    under = _side(over, unsure) if over else ()
-    widths = tuple(_Width.of(quantity) for quantity in unsure.values())
-    return _relative(_side(cost, unsure), under, widths).around(point)
+    shape = Shape.of(cost, *([over] if over else []))
+    return shape.spread(shape.parts(cost), shape.parts(over) if over else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is unsure about costs, whatever their prices are: made once for a history of prices."""
+
+    widths: tuple[_Width, ...]
+
+    @classmethod
+    def of(cls, *costs: Cost) -> Shape:
+        """Of costs that are to be set against each other."""
+        every = (q for cost in costs for term in cost.terms for q in term.times + term.per)
+        unsure = {q.name: q for q in every if not q.value.certain and q.value.point}
+        return cls(tuple(_Width.of(quantity) for quantity in unsure.values()))
+
+    def powers(self, term: Term) -> Powers:
+        """The unsure factors of a term, each with how often it multiplies."""
+        powers = ((width.name, term.power(width.name)) for width in self.widths)
+        return tuple((name, power) for name, power in powers if power)
+
+    def parts(self, cost: Cost) -> Parts:
+        """A cost at its point, by unsure factors."""
+        parts: Parts = {}
+        for term in cost.terms:
+            powers = self.powers(term)
+            parts[powers] = parts.get(powers, Decimal(0)) + term.value.point
+        return parts
+
+    def spread(self, over: Parts, under: Parts) -> Spread:
+        """Of a cost by parts, or of its quotient by another that isn't empty."""
+        point = _total(over) / (_total(under) if under else 1)
+        if not any([*over, *under]) or not point:
+            return Spread(point, point, point, point, Decimal(point < 1))
+        return _relative(_weights(over), _weights(under), self.widths).around(point)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +201,16 @@ def _draws(cause: str) -> tuple[float, ...]:
     return tuple(values)
 
 
-def _unsure(terms: Iterable[Term]) -> dict[str, Quantity]:
-    every = (quantity for term in terms for quantity in term.times + term.per)
-    return {each.name: each for each in every if not each.value.certain and each.value.point}
+def _total(parts: Parts) -> Decimal:
+    return sum(parts.values(), Decimal(0))
 
 
-def _side(cost: Cost, unsure: dict[str, Quantity]) -> _Side:
-    """Terms with the same unsure factors are one; weights are rounded, so that they compare."""
-    total, weights = cost.value.point, defaultdict[_Powers, Decimal](Decimal)
-    for term in cost.terms:
-        powers = ((name, term.power(name)) for name in unsure)
-        weights[tuple((name, power) for name, power in powers if power)] += term.value.point
-    return tuple((float(f"{value / total:.9g}"), powers) for powers, value in weights.items())
+def _weights(parts: Parts) -> _Side:
+    """Shares of the whole, rounded, so that they compare."""
+    if len(parts) < 2:
+        return tuple((1.0, powers) for powers in parts)
+    whole = _total(parts)
+    return tuple((float(f"{part / whole:.9g}"), powers) for powers, part in parts.items())
 
 
 def _six(value: float) -> Decimal:

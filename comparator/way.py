@@ -49,6 +49,10 @@ class Way(Protocol):
     def leaves_out(self) -> tuple[str, ...]:
         """Costs that are not counted, for `explain`."""
 
+    @property
+    def turns(self) -> tuple[datetime, ...]:
+        """The times at which `as_of` may begin to give something else."""
+
     def as_of(self, at: datetime) -> Self:
         """The same way by what was measured, and on offer, at that time; Unknown when it can't."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import Connection, select
 
@@ -30,8 +31,10 @@ NOTHING_ELSE = Offers(lambda _: (), lambda _: None)
 
 
 def offers(connection: Connection, at: datetime) -> Offers:
-    """What the book knew of other series and of ends at `at`."""
-    return Offers(lambda one: by_length(connection, one), lambda one: end(connection, one, at))
+    """What the book knew of other series and of ends at `at`; each is looked up once."""
+    return Offers(
+        cache(lambda one: by_length(connection, one)), cache(lambda one: end(connection, one, at))
+    )
 
 
 def by_length(connection: Connection, series: Series) -> tuple[Series, ...]:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from breakeven import views
+from breakeven import ratio_history, views
 from breakeven.cli import cli
 from breakeven.daemon import App, run_pass
 from breakeven.demo.facts import DAYS
@@ -36,7 +36,7 @@ LISTS = {
     "prices": views.PRICES,
     "history gpt-4": views.HISTORY,
     "ratios --as-of 2023-11-08": views.RATIOS,
-    "ratios history 'article: one run on demand'": views.RATIO_HISTORY,
+    "ratios history 'article: one run on demand'": ratio_history.RATIO_HISTORY,
     "alerts": views.ALERTS,
     "alerts list": views.ALERTS,
     "review": views.REVIEWS,
