@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-import tomllib
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote, isoformat, plain
-from scraper.document import Document, Reading, reading_of
+from pricebook.quote import Quote, plain
+from scraper.document import Reading
 from scraper.providers import google
+from tests.pages import conftest
+from tests.pages.conftest import FORMS, Cases, truth
 
-CASES = sorted(
-    path for path in (Path(__file__).parent / "google").iterdir() if path.suffix != ".toml"
-)
-MARKDOWN = Path(__file__).parent / "google" / "2026-10-01.md"
-HTML = Path(__file__).parent / "google" / "2026-04-01.html"
-FORMS = {".md": "markdown", ".html": "html"}
-
-
-def document(text: str, form: str, at: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> Document:
-    return Document("https://ai.google.dev/gemini-api/docs/pricing", form, text, at, "0" * 64)
-
-
-def read(text: str, form: str = "markdown", **when: datetime) -> Reading:
-    return reading_of(google, document(text, form, **when))
-
-
-def read_file(path: Path) -> Reading:
-    return read(path.read_text(), FORMS[path.suffix])
+CASES = Cases(google, "2026-10-01.md", day="2026-10-01")
+HTML, MARKDOWN = CASES.files
+read, read_file = CASES.read, CASES.read_file
 
 
 def changed(old: str, new: str, path: Path = MARKDOWN) -> str:
     """The text of a case with every `old` made `new`; the case must have it."""
-    text = path.read_text()
-    assert old in text
-    return text.replace(old, new)
+    return CASES.changed(old, new, path.name)
 
 
 def line(quote: Quote) -> str:
-    """A quote as it stands in a case: product, meter, unit, amount, qualifiers, dates."""
-    series = quote.series
-    words = [series.product, series.meter, series.unit, str(plain(quote.amount))]
-    words += [f"{name}={value}" for name, value in series.qualifiers]
-    dates = {"from": quote.valid_from, "until": quote.valid_until}
-    words += [f"{name}={(isoformat(day) or '')[:10]}" for name, day in dates.items() if day]
-    return " ".join(words)
+    """A quote as it stands in a case: all are in US dollars."""
+    return conftest.line(quote).replace(" USD", "", 1)
 
 
 def lines(reading: Reading) -> list[str]:
@@ -64,10 +42,10 @@ def table(*rows: str, unit: str = "Paid Tier, per 1M tokens in USD") -> str:
 # --- whole pages ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_gives_exactly_the_quotes_that_a_person_reads_in_it(path: Path) -> None:
     """Every price of the paid tiers is read, and nothing else."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text())["quotes"]
+    expected = truth(path)["quotes"]
     reading = read_file(path)
     assert lines(reading) == sorted(expected)
     assert reading.set_aside == ()
@@ -75,7 +53,7 @@ def test_a_page_gives_exactly_the_quotes_that_a_person_reads_in_it(path: Path) -
 
 def test_every_form_that_is_fetched_can_be_read() -> None:
     """Each address of the source has a case in its form."""
-    assert {page.form for page in google.PAGES} == {FORMS[path.suffix] for path in CASES}
+    assert {page.form for page in google.PAGES} == {FORMS[path.suffix] for path in CASES.files}
 
 
 def test_a_quote_names_its_place_and_shows_the_text_that_stands_there() -> None:
@@ -113,16 +91,16 @@ def test_a_price_that_starts_later_is_announced() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "amounts"),
+    ("day", "amounts"),
     [
-        (datetime(2026, 12, 31, 23, 59, tzinfo=UTC), ["0.75", "1.5"]),
-        (datetime(2027, 1, 1, tzinfo=UTC), ["1.5"]),
+        ("2026-12-31T23:59", ["0.75", "1.5"]),
+        ("2027-01-01", ["1.5"]),
     ],
 )
-def test_a_price_is_not_quoted_after_its_last_day(at: datetime, amounts: list[str]) -> None:
+def test_a_price_is_not_quoted_after_its_last_day(day: str, amounts: list[str]) -> None:
     """A page that is late to take an old price down doesn't bring it back."""
     page = table("Input price: $0.75 through December 31, 2026. $1.50 starting January 1, 2027.")
-    assert [str(plain(quote.amount)) for quote in read(page, at=at).quotes] == amounts
+    assert [str(plain(quote.amount)) for quote in read(page, day=day).quotes] == amounts
 
 
 # --- units, currencies, columns -------------------------------------------------------------------
@@ -168,7 +146,7 @@ def test_an_unknown_column_is_named() -> None:
         read(page)
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 @pytest.mark.parametrize("sign", ["€", "£", "¥"])
 def test_another_currency_refuses_the_page(sign: str, path: Path) -> None:
     """A price in euros is never taken for one in dollars."""

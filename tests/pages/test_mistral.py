@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -12,34 +10,19 @@ from pathlib import Path
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import Quote, plain
-from scraper.document import Document, Reading, reading_of
+from pricebook.quote import Quote
+from scraper.document import Reading
 from scraper.providers import mistral
+from tests.pages.conftest import REAL_PAGES, Cases, lines, needs_real_pages, truth
 
-CASES = sorted((Path(__file__).parent / "mistral").glob("*.html"))
-SCRIPTS, CARDS, DOCS = CASES
-REAL_PAGES = Path(__file__).parents[2] / "../shared/data/pages/mistral"
-
-needs_real_pages = pytest.mark.skipif(
-    not REAL_PAGES.exists(), reason="the saved pages are not part of the repository"
-)
-
-
-def read(text: str, form: str = "html") -> Reading:
-    at = datetime(2026, 8, 3, tzinfo=UTC)
-    return reading_of(mistral, Document("https://example.com/pricing", form, text, at, "0"))
-
-
-@cache
-def read_file(path: Path) -> Reading:
-    return read(path.read_text(encoding="utf-8"))
+CASES = Cases(mistral, "2026-08-03.html", day="2026-08-03")
+SCRIPTS, CARDS, DOCS = CASES.files
+read, read_file = CASES.read, cache(CASES.read_file)
 
 
 def changed(old: str, new: str, path: Path = CARDS) -> str:
     """The text of a case with every `old` made `new`; the case must have it."""
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    return text.replace(old, new)
+    return CASES.changed(old, new, path.name)
 
 
 def key(quote: Quote) -> str:
@@ -51,12 +34,6 @@ def key(quote: Quote) -> str:
 
 def prices(reading: Reading) -> dict[str, Decimal]:
     return {key(quote): quote.amount for quote in reading.quotes}
-
-
-def line(quote: Quote) -> str:
-    """A quote as it stands in a case: the same, with the amount before the currency."""
-    product, meter, unit, *rest = key(quote).split(" ")
-    return " ".join([product, meter, unit, str(plain(quote.amount)), *rest])
 
 
 def dollars(reading: Reading, product: str) -> dict[str, Decimal]:
@@ -71,14 +48,12 @@ def dollars(reading: Reading, product: str) -> dict[str, Decimal]:
 # --- whole pages ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: str(path.name))
+@pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
 def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
     """Every price of a card is quoted in each currency, no other is, and nothing is set aside."""
-    expected = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))["quotes"]
-
     reading = read_file(path)
 
-    assert sorted(expected) == sorted(map(line, reading.quotes))
+    assert sorted(truth(path)["quotes"]) == lines(reading)
     assert () == reading.set_aside
 
 
@@ -298,7 +273,7 @@ def test_a_document_without_cards_is_refused(text: str, form: str) -> None:
 @needs_real_pages
 def test_the_real_page_of_may_2026_is_read_whole() -> None:
     """Counted by eye; on the page itself one price has no unit and one is none at all."""
-    reading = read_file(REAL_PAGES / "2026-05-08_LoreHex-pricing.html")
+    reading = read_file(REAL_PAGES / "mistral" / "2026-05-08_LoreHex-pricing.html")
 
     assert 83 == sum(quote.series.currency == "USD" for quote in reading.quotes)
     assert [
@@ -324,7 +299,7 @@ def test_real_pages_of_other_months_are_read(
     name: str, product: str, input_price: str, output_price: str
 ) -> None:
     """Pieces of pages in each form, figures read by eye; nothing in them is set aside."""
-    reading = read_file(REAL_PAGES / f"{name}.html")
+    reading = read_file(REAL_PAGES / "mistral" / f"{name}.html")
 
     assert {
         "input mtok": Decimal(input_price),
@@ -345,7 +320,7 @@ def test_real_pages_of_other_months_are_read(
 )  # fmt: skip
 def test_prices_by_page_and_minute_are_read(name: str, product: str, expected: str) -> None:
     """A tool's price for OCR is not the one of the OCR model."""
-    found = dollars(read_file(REAL_PAGES / f"{name}.html"), product)
+    found = dollars(read_file(REAL_PAGES / "mistral" / f"{name}.html"), product)
 
     assert expected in {f"{name} {amount}" for name, amount in found.items()}
 
