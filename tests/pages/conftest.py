@@ -114,3 +114,8 @@ def line(quote: Quote) -> str:
 def lines(reading: Reading) -> list[str]:
     """Every quote of a reading as a line, in order."""
     return sorted(map(line, reading.quotes))
+
+
+def series_lines(reading: Reading) -> list[str]:
+    """Every quote of a reading as its series says itself, with the amount, in the page's order."""
+    return [f"{quote.series} {plain(quote.amount)}" for quote in reading.quotes]

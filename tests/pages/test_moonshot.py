@@ -9,16 +9,11 @@ import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
 from pricebook.quote import plain
-from scraper.document import Document, Reading, reading_of
 from scraper.providers import moonshot
-from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages, truth
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages, series_lines, truth
 
 CASES = Cases(moonshot, "2026-03-26.md", day="2026-07-17")
 read, read_file, page, changed = CASES.read, CASES.read_file, CASES.page, CASES.changed
-
-
-def prices(reading: Reading) -> list[str]:
-    return [f"{quote.series} {plain(quote.amount)}" for quote in reading.quotes]
 
 
 @pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
@@ -28,7 +23,7 @@ def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
 
     reading = read_file(path)
 
-    assert expected == prices(reading)
+    assert expected == series_lines(reading)
     assert () == reading.set_aside
 
 
@@ -47,7 +42,7 @@ def test_columns_may_change_places() -> None:
         for line in page().splitlines()
     ]
 
-    assert sorted(prices(read(page()))) == sorted(prices(read("\n".join(lines))))
+    assert sorted(series_lines(read(page()))) == sorted(series_lines(read("\n".join(lines))))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +64,7 @@ def test_columns_may_change_places() -> None:
 )
 def test_conditions_are_read_from_the_page(old: str, new: str, price: str) -> None:
     """Unit, tier and cache lifetime are what the page says."""
-    assert f"moonshot kimi-k2-0905-preview {price}" in prices(read(changed(old, new)))
+    assert f"moonshot kimi-k2-0905-preview {price}" in series_lines(read(changed(old, new)))
 
 
 @pytest.mark.parametrize(
@@ -98,8 +93,7 @@ def test_a_discontinued_series_is_quoted_until_its_day() -> None:
     )
     text = page().replace("\n\n### Generation Model moonshot", f"{note} Generation Model moonshot")
     text = text.replace("| moonshot-v1-8k |", "| kimi-k2.6 |")
-    at = datetime(2026, 5, 1, tzinfo=UTC)
-    reading = reading_of(moonshot, Document("https://example.com/k2", "markdown", text, at, "0"))
+    reading = read(text, day="2026-05-01")
 
     ends = {quote.series.product: quote.valid_until for quote in reading.quotes}
     assert {"kimi-k2-0905-preview": datetime(2026, 5, 25, tzinfo=UTC), "kimi-k2.6": None} == ends
@@ -132,9 +126,9 @@ def test_a_strange_cell_is_set_aside_alone(cell: str) -> None:
     """What one cell doesn't say clearly is not guessed, and all others are read."""
     reading = read(changed("\\$0.60", cell))
 
-    assert [price for price in prices(read(page())) if not price.endswith(" 0.6")] == prices(
-        reading
-    )
+    expected = [said for said in series_lines(read(page())) if not said.endswith(" 0.6")]
+
+    assert expected == series_lines(reading)
     assert 1 == len(reading.set_aside)
 
 

@@ -7,17 +7,11 @@ from pathlib import Path
 import pytest
 
 from pricebook.errors import DocumentRefused, PageChanged
-from pricebook.quote import plain
-from scraper.document import Reading
 from scraper.providers import zai
-from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages, truth
+from tests.pages.conftest import REAL_PAGES, Cases, needs_real_pages, series_lines, truth
 
 CASES = Cases(zai, "2026-08-18.md", day="2026-08-20")
 read, read_file, page, changed = CASES.read, CASES.read_file, CASES.page, CASES.changed
-
-
-def prices(reading: Reading) -> list[str]:
-    return [f"{quote.series} {plain(quote.amount)}" for quote in reading.quotes]
 
 
 @pytest.mark.parametrize("path", CASES.files, ids=lambda path: path.name)
@@ -27,7 +21,7 @@ def test_a_page_says_what_a_person_reads_in_it(path: Path) -> None:
 
     reading = read_file(path)
 
-    assert expected == prices(reading)
+    assert expected == series_lines(reading)
     assert () == reading.set_aside
 
 
@@ -46,15 +40,15 @@ def test_columns_may_change_places() -> None:
         for line in page().replace(" \\\\ ", " - ").splitlines()
     ]
 
-    assert sorted(prices(read(page()))) == sorted(prices(read("\n".join(lines))))
+    assert sorted(series_lines(read(page()))) == sorted(series_lines(read("\n".join(lines))))
 
 
 def test_prices_per_thousand_tokens_are_a_thousand_times_as_high() -> None:
     """The unit comes from the line above the table."""
     reading = read(changed("Prices per 1M tokens.", "Prices per 1K tokens."))
 
-    assert "zai glm-5.2 input USD/mtok (service_tier=standard) 1400" in prices(reading)
-    assert "zai glm-4.5-flash input USD/mtok (service_tier=standard) 0" in prices(reading)
+    assert "zai glm-5.2 input USD/mtok (service_tier=standard) 1400" in series_lines(reading)
+    assert "zai glm-4.5-flash input USD/mtok (service_tier=standard) 0" in series_lines(reading)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +79,7 @@ def test_a_strange_cell_is_set_aside_alone(cell: str) -> None:
     """What one cell doesn't say clearly is not guessed, and all others are read."""
     reading = read(changed("\\$1.4 ", f"{cell} "))
 
-    assert prices(read(page()))[1:] == prices(reading)
+    assert series_lines(read(page()))[1:] == series_lines(reading)
     assert ["Text Models › GLM-5.2 › Input"] == [aside.where for aside in reading.set_aside]
 
 
@@ -101,7 +95,7 @@ def test_agents_are_set_aside() -> None:
     agents = "\n### Agents\n\n| Agent | Price |\n| --- | --- |\n| Translation | \\$3 / MTok |\n"
     reading = read(page() + agents)
 
-    assert prices(read(page())) == prices(reading)
+    assert series_lines(read(page())) == series_lines(reading)
     assert ["Agents › Translation › Price"] == [aside.where for aside in reading.set_aside]
 
 
@@ -160,8 +154,8 @@ def test_the_real_pages_are_read_but_for_agents(name: str, count: int) -> None:
 @needs_real_pages
 def test_the_two_real_pages_agree_on_what_did_not_change() -> None:
     """Between May and August 2026 GLM-5.2 came, and nothing else changed."""
-    may = prices(read_file(REAL_PAGES / "zai" / "2026-05-08_LoreHex-pricing-jina.md"))
-    august = prices(read_file(REAL_PAGES / "zai" / "2026-08-18_lzc0403.html"))
+    may = series_lines(read_file(REAL_PAGES / "zai" / "2026-05-08_LoreHex-pricing-jina.md"))
+    august = series_lines(read_file(REAL_PAGES / "zai" / "2026-08-18_lzc0403.html"))
 
     assert {"zai glm-5.2"} == {" ".join(price.split()[:2]) for price in set(august) - set(may)}
     assert set() == set(may) - set(august)
