@@ -13,7 +13,15 @@ from decimal import Decimal
 from pricebook.errors import DocumentRefused, PageChanged
 from pricebook.quote import Quote, Series, SetAside
 from scraper.document import Document
-from scraper.reading import Cell, Row, Table, Unreadable, html_tables, markdown_tables
+from scraper.reading import (
+    Cell,
+    Row,
+    Table,
+    Unreadable,
+    check_struck,
+    html_tables,
+    markdown_tables,
+)
 
 _PROSE = ("description",)  # sentences, which may repeat a price
 NOT_SOLD = ("-", "–", "—", "n/a", "not available")
@@ -147,6 +155,8 @@ def _is_struck(cell: Cell) -> bool:
 def _check(cell: Cell, priced: list[Priced], *, is_detail: bool) -> None:
     if _is_struck(cell):
         raise Unreadable("struck through")
+    if priced:
+        check_struck(cell)
     if cell.note and priced:
         raise Unreadable(f"footnote {cell.note} may set a condition")
     if not priced and not is_detail and holds_amount(cell.text):

@@ -535,6 +535,17 @@ def leading_money(text: str) -> tuple[str, Decimal, str]:
         raise Unreadable(f'"{words}" is not an amount in US dollars or yuan') from None
 
 
+def check_struck(cell: Cell) -> None:
+    """`Unreadable` when the price that is struck through is lower than the one beside it."""
+    try:
+        currency, struck, _ = leading_money(cell.struck)
+        same, price, _ = leading_money(cell.text)
+    except Unreadable:
+        return
+    if currency == same and struck < price:
+        raise Unreadable("the price that is struck through is lower: they may have been mixed up")
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A unit of `pricebook.quote.UNITS` and how it is printed: `count` things, `base` to the unit.

@@ -84,6 +84,14 @@ def test_a_strange_row_is_set_aside_and_the_others_live() -> None:
     }
 
 
+def test_a_discount_is_lower_than_what_is_struck_through() -> None:
+    """Where it isn't, the two were mixed up."""
+    items = read("| a | ~~$2~~ $1 |", "| b | ~~$1~~ $2 |")
+
+    assert ["a"] == [item.series.product for item in items if isinstance(item, Quote)]
+    assert ["mixed up"] == [item.reason[-8:] for item in items if isinstance(item, SetAside)]
+
+
 def test_a_table_of_strange_rows_only_is_refused_unless_it_is_a_side_table() -> None:
     """A page is not read past a table that it is read for."""
     rows = ("| A | soon |", "| B | €2 |")

@@ -21,6 +21,7 @@ from scraper.reading import (
     Table,
     Unit,
     Unreadable,
+    check_struck,
     html_tables,
     leading_usd,
     markdown_tables,
@@ -159,6 +160,7 @@ def _price(cell: Cell, above: str, storage: bool) -> tuple[Decimal, Unit]:
     if cell.text.lower() in _FREE:
         per = unit_in(above)
         return Decimal(0), Unit("mtok_hour", per.base, per.count, per.printed) if storage else per
+    check_struck(cell)
     figure, phrase = leading_usd(_APPROXIMATELY.sub("", cell.text))
     per = unit(phrase) if phrase else unit_in(above)
     return per.price(figure), per
