@@ -90,6 +90,18 @@ _REST = re.compile(
 )
 
 
+_HALF = re.compile(
+    r"\boff-peak (?:rates|prices) are half of the peak (?:rates|prices)"
+    r"|空闲时段价格为高峰时段价格的一半",
+    re.IGNORECASE,
+)
+
+
+def is_half_off_peak(prose: str) -> bool:
+    """Whether the text says that prices outside of the peak hours are half of those within."""
+    return bool(_HALF.search(prose))
+
+
 def hours(text: str) -> str:
     """The hours of a text in UTC, nothing else being said: `UTC 16:30-00:30` is `16:30-00:30`.
 

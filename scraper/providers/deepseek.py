@@ -14,7 +14,7 @@ clipping of the Chinese page of 2026-08-01.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -338,20 +338,34 @@ def _read_list(table: Table, form: str) -> Iterator[Quote | SetAside]:
         problems = [item for item in items if isinstance(item, SetAside)]
         what = f"{problems[0].where}: {problems[0].reason}" if problems else "has no prices"
         raise PageChanged(SELLER, _place(table), what)
-    yield from _of_whole_days(items) if form == "html" else items
+    yield from _of_whole_days(items, table.after) if form == "html" else items
 
 
-def _of_whole_days(items: Sequence[Quote | SetAside]) -> Iterator[Quote | SetAside]:
-    """The items; a price for some hours is set aside where that for the others is missing.
+def _of_whole_days(items: Sequence[Quote | SetAside], prose: str) -> Iterator[Quote | SetAside]:
+    """The items; prices by the hour are set aside where those of a day don't belong together.
 
     Where rows got lost, the labels that span several rows stand beside other rows.
     """
-    hours = Counter(_any_hour(item) for item in items if isinstance(item, Quote))
+    days: dict[object, list[Decimal]] = defaultdict(list)
     for item in items:
-        if isinstance(item, Quote) and item.series.get("window") and hours[_any_hour(item)] == 1:
-            yield SetAside("no price for the other hours beside it", item.where, item.quoted)
+        if isinstance(item, Quote):
+            days[_any_hour(item)].append(item.amount)
+    for item in items:
+        if not isinstance(item, Quote) or not item.series.get("window"):
+            yield item
+        elif doubt := _doubt(days[_any_hour(item)], prose):
+            yield SetAside(doubt, item.where, item.quoted)
         else:
             yield item
+
+
+def _doubt(amounts: Sequence[Decimal], prose: str) -> str:
+    """Why the prices of a day, for all its hours, can't be right; "" when they can."""
+    if len(amounts) == 1:
+        return "no price for the other hours beside it"
+    if notes.is_half_off_peak(prose) and max(amounts) != 2 * min(amounts):
+        return "the text says that off-peak prices are half of those in peak hours"
+    return ""
 
 
 def _any_hour(quote: Quote) -> tuple[Series, datetime | None]:

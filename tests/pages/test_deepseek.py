@@ -142,6 +142,14 @@ def test_a_price_for_some_hours_without_that_for_the_others_is_set_aside() -> No
     assert "no price for the other hours beside it" in {one.reason for one in reading.set_aside}
 
 
+def test_off_peak_prices_are_half_where_the_page_says_so() -> None:
+    """A row that slipped below the label of another one would not be."""
+    reading = read(changed("<td>PEAK</td><td>$1.2</td>", "<td>PEAK</td><td>$0.9</td>", PEAK))
+
+    assert not [name for name in prices(reading) if name.startswith("deepseek-flash output")]
+    assert prices(reading).items() < prices(read_file(CASES.folder / PEAK)).items()
+
+
 def test_a_clipping_keeps_its_table_in_html() -> None:
     """The lines before the page, and their days, are the clipper's; the table is read as HTML."""
     table = page()[page().index("<table") : page().index("</table>") + len("</table>")]
