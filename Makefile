@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: setup demo test check docs accuracy bench-mutations format soak clean
+.PHONY: setup demo test check docs accuracy bench-mutations bench-ratios format soak clean
 
 setup: $(VENV)/.ready
 
@@ -38,6 +38,10 @@ COUNT ?= 10000
 SEED ?= 1
 bench-mutations: setup
 	$(BIN)/python -m benchmarks.mutations --count $(COUNT) --seed $(SEED) --document docs/accuracy.md
+
+# How fast ratios through time are.
+bench-ratios: setup
+	$(BIN)/python -m benchmarks.ratios
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -24,7 +24,7 @@ class Interval:
 
     def __post_init__(self) -> None:
         """A bound on the wrong side is refused, as no formula here has a meaning for it."""
-        if not all(bound.is_finite() for bound in (self.low, self.point, self.high)):
+        if not (self.low.is_finite() and self.point.is_finite() and self.high.is_finite()):
             raise ValueError(f"not finite: {self}")
         if not 0 <= self.low <= self.point <= self.high:
             raise ValueError(f"not in order, or negative: {self}")

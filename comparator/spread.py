@@ -103,10 +103,24 @@ class Shape:
 
     def spread(self, over: Parts, under: Parts) -> Spread:
         """Of a cost by parts, or of its quotient by another that isn't empty."""
-        point = _total(over) / (_total(under) if under else 1)
-        if not any([*over, *under]) or not point:
+        point, drawn = self._drawn(over, under)
+        if not (drawn and point):
             return Spread(point, point, point, point, Decimal(point < 1))
-        return _relative(_weights(over), _weights(under), self.widths).around(point)
+        return drawn.around(point)
+
+    def range(self, over: Parts, under: Parts) -> Interval:
+        """`spread(over, under).range`, in half the time."""
+        point, drawn = self._drawn(over, under)
+        if not (drawn and point):
+            return Interval(point, point, point)
+        low, high = point * drawn.p10, point * drawn.p90
+        return Interval(min(low, point), point, max(high, point))
+
+    def _drawn(self, over: Parts, under: Parts) -> tuple[Decimal, _Drawn | None]:
+        point = _total(over) / (_total(under) if under else 1)
+        if not (any(over) or any(under)):
+            return point, None
+        return point, _relative(_weights(over), _weights(under), self.widths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +166,13 @@ class _Drawn:
 
     def __init__(self, values: Iterable[float]) -> None:
         self._values = array("d", sorted(values))
+        tenths = (_six(self._values[_STEPS // 10 * tenth]) for tenth in (1, 5, 9))
+        self.p10, self.p50, self.p90 = tenths
 
     def around(self, point: Decimal) -> Spread:
         """The figure itself, when its point is this."""
-        tenths = (self._values[_STEPS // 10 * tenth] for tenth in (1, 5, 9))
-        below = bisect_left(self._values, 1 / float(point))
-        p10, p50, p90 = (point * _six(each) for each in tenths)
-        return Spread(point, p10, p50, p90, _six(below / _DRAWS))
+        below = _six(bisect_left(self._values, 1 / float(point)) / _DRAWS)
+        return Spread(point, point * self.p10, point * self.p50, point * self.p90, below)
 
 
 @lru_cache(maxsize=512)

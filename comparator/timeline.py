@@ -6,7 +6,8 @@ multiplications. What comes out is what `evaluate` says of that time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,8 +23,9 @@ from pricebook.offers import NOTHING_ELSE, Offers
 from pricebook.past import Past
 from pricebook.quote import Price, Series
 
-_Chosen: TypeAlias = Mapping[Series, Price]
-"""For each price that a workload needs, the one that holds."""
+_Held: TypeAlias = Mapping[Series, Price]
+_Chosen: TypeAlias = list[Price | None]
+"""For each price that a workload needs, in that order, the one that holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,9 @@ def timeline(
         yield _moment(formulas, at, held, tuple(changes[at]))
 
 
-def _moment(
-    formulas: _Formulas, at: datetime, held: Mapping[Series, Price], moved: tuple[Price, ...]
-) -> Moment:
+def _moment(formulas: _Formulas, at: datetime, held: _Held, moved: tuple[Price, ...]) -> Moment:
     try:
-        return Moment(at, formulas.ratio(at, held), "", moved)
+        return Moment(at, formulas.ratio(at, held, moved), "", moved)
     except Unknown as error:
         return Moment(at, None, str(error), moved)
 
@@ -70,32 +70,68 @@ class _Formulas:
 
     def __init__(self, workload: Workload, offers: Offers) -> None:
         self._workload, self._offers = workload, offers
-        self._form: object = None
+        self._turns, self._epoch = sorted(workload.turns), -1
+        self._known: _Known | Unknown
+
+    def ratio(self, at: datetime, held: _Held, moved: Iterable[Price]) -> Interval:
+        """With these prices in force, some of them new; Unknown when there is none."""
+        epoch = bisect_right(self._turns, at)
+        if epoch != self._epoch:
+            self._epoch, self._known, moved = epoch, self._known_at(at), held.values()
+        if isinstance(self._known, Unknown):
+            raise Unknown(*self._known.args)
+        return self._known.ratio(held, moved)
+
+    def _known_at(self, at: datetime) -> _Known | Unknown:
+        try:
+            return _Known(self._workload.as_of(at), self._offers)
+        except Unknown as error:
+            return error
+
+
+class _Known:
+    """A workload by what was measured at some time, whatever its prices are."""
+
+    def __init__(self, workload: Workload, offers: Offers) -> None:
+        self._workload, self._offers = workload, offers
+        self._needs = workload.needs()
+        self._slots = {need: slot for slot, need in enumerate(self._needs)}
+        self._alone = set(workload.may_need(offers)) == set(self._needs)
+        self._chosen: _Chosen = [None] * len(self._needs)
+        self._form: list[Series] | None = None
         self._formula: _Formula
 
-    def ratio(self, at: datetime, held: Mapping[Series, Price]) -> Interval:
-        """With these prices in force; Unknown when there is none."""
-        known = self._workload.as_of(at)
-        chosen = {need: self._choice(known, need, held) for need in known.needs()}
-        form = known, [price.series for price in chosen.values()]
-        if known.bends or form != self._form:
-            self._form, self._formula = form, _Formula(known, chosen)
-        return self._formula.ratio(chosen)
+    def ratio(self, held: _Held, moved: Iterable[Price]) -> Interval:
+        """With these prices in force, some of them new; Unknown when there is none."""
+        self._choose(held, moved)
+        for need, price in zip(self._needs, self._chosen, strict=True):
+            in_force(need, price)
+        form = None if self._workload.bends else [price.series for price in self._chosen if price]
+        if form is None or form != self._form:
+            self._form, self._formula = form, _Formula(self._workload, self._chosen)
+        return self._formula.ratio(self._chosen)
 
-    def _choice(self, known: Workload, need: Series, held: Mapping[Series, Price]) -> Price:
-        return in_force(need, known.price(need, held.get, self._offers))
+    def _choose(self, held: _Held, moved: Iterable[Price]) -> None:
+        if not self._alone:
+            choice = (self._workload.price(one, held.get, self._offers) for one in self._needs)
+            self._chosen = list(choice)
+            return
+        for price in moved:
+            if price.series in self._slots:
+                self._chosen[self._slots[price.series]] = price
 
 
 class _Formula:
     """Both costs as sums of products of prices."""
 
     def __init__(self, workload: Workload, chosen: _Chosen) -> None:
-        quantities = {need: priced(price) for need, price in chosen.items()}
-        comparison = workload.compare(quantities.__getitem__)
+        quantities = [priced(price) for price in chosen if price]
+        by_need = dict(zip(workload.needs(), quantities, strict=True))
+        comparison = workload.compare(by_need.__getitem__)
         self._shape = Shape.of(comparison.self_host, comparison.api)
-        names = {quantity.name: need for need, quantity in quantities.items()}
+        slots = {quantity.name: slot for slot, quantity in enumerate(quantities)}
         self._over, self._under = (
-            _Sum(way.title, [_Product(term, self._shape, names) for term in side.terms])
+            _Sum(way.title, [_Product(term, self._shape, slots) for term in side.terms])
             for way, side in (
                 (workload.self_host, comparison.self_host),
                 (workload.api, comparison.api),
@@ -104,7 +140,8 @@ class _Formula:
 
     def ratio(self, chosen: _Chosen) -> Interval:
         """P10, point and p90."""
-        return self._shape.spread(self._over.parts(chosen), self._under.parts(chosen)).range
+        amounts = [price.amount for price in chosen if price and price.amount is not None]
+        return self._shape.range(self._over.parts(amounts), self._under.parts(amounts))
 
 
 class _Product:
@@ -113,20 +150,20 @@ class _Product:
     `sure`: whether the rest of it can't be nothing.
     """
 
-    def __init__(self, term: Term, shape: Shape, names: Mapping[str, Series]) -> None:
+    def __init__(self, term: Term, shape: Shape, slots: Mapping[str, int]) -> None:
         rest = term
-        for name in names:
+        for name in slots:
             rest = rest.with_value(name, Interval.exactly(1))
         self.unsure = shape.powers(term)
         self.sure = bool(rest.value.low)
         self._rest = rest.value.point
-        self._times = [names[each.name] for each in term.times if each.name in names]
+        self._times = [slots[each.name] for each in term.times if each.name in slots]
 
-    def value(self, chosen: _Chosen) -> Decimal:
+    def value(self, amounts: Sequence[Decimal]) -> Decimal:
         """At the points of everything."""
         value = self._rest
-        for need in self._times:
-            value *= chosen[need].amount or 0
+        for slot in self._times:
+            value *= amounts[slot]
         return value
 
 
@@ -136,13 +173,13 @@ class _Sum:
     def __init__(self, title: str, products: Sequence[_Product]) -> None:
         self._title, self._products = title, products
 
-    def parts(self, chosen: _Chosen) -> Parts:
+    def parts(self, amounts: Sequence[Decimal]) -> Parts:
         """By what is unsure in them; Unknown when the way may cost nothing."""
-        parts, sure = Parts(), Decimal(0)
+        parts, sure = Parts(), False
         for each in self._products:
-            value = each.value(chosen)
-            parts[each.unsure] = parts.get(each.unsure, 0) + value
-            sure += value if each.sure else 0
+            value = each.value(amounts)
+            parts[each.unsure] = parts[each.unsure] + value if each.unsure in parts else value
+            sure = sure or bool(each.sure and value)
         if not sure:
             raise Unknown(FREE.format(self._title))
         return parts
