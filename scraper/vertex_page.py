@@ -43,13 +43,20 @@ def _with_tab_headings(html: str) -> str:
     return str(soup)
 
 
-def _mended(html: str) -> str:
-    """The page with its rows as browsers take them: a row ends where another begins.
+_INSIDE = r"(?:(?!</?(?:t[dhr]|table|thead|tbody)\b)[\s\S])*"
+_OPEN_CELL = re.compile(rf"(<(t[dh])\b[^>]*>{_INSIDE})(?=<t[dh]\b)")
+_STRAY = re.compile(rf"((?:</t[dh]>|<tr\b[^>]*>)\s*)([^\s<]{_INSIDE})(?=</?t[dhr]\b)")
 
-    One table has a row inside a row, and a cell outside of all rows.
+
+def _mended(html: str) -> str:
+    """The page with its rows and cells as browsers take them: one ends where another begins.
+
+    One table has a row inside a row, and a cell outside of all rows. Words between two cells are a
+    cell whose tag is lost: without it, those behind would move to the columns before theirs.
     """
     opened = re.sub(r"(<tr\b[^>]*>)\s*(?=<tr\b)", r"\1</tr>", html)
-    return re.sub(r"</tr>\s*(?=<t[dh]\b)", "</tr><tr>", opened)
+    closed = re.sub(r"</tr>\s*(?=<t[dh]\b)", "</tr><tr>", opened)
+    return _STRAY.sub(r"\1<td>\2</td>", _OPEN_CELL.sub(r"\1</\2>", closed))
 
 
 def is_price_table(table: Table) -> bool:
@@ -167,6 +174,14 @@ def all_rows(table: Table) -> list[Sequence[Cell]]:
     return [*(row.cells for row in table.rows), *filter(None, table.ragged)]
 
 
+def inherits_models(table: Table) -> bool:
+    """Whether a blank cell in the column of models means the model above.
+
+    Without types, or with features, each row is for a model of its own.
+    """
+    return "Type" in table.columns and "Feature" not in table.columns
+
+
 def text_of(table: Table) -> str:
     """All that stands in the rows, a line for each."""
     return "\n".join(" | ".join(cell.text for cell in cells) for cells in all_rows(table))
@@ -227,13 +242,19 @@ class Row:
         # Short rows come last, out of the page's order: then nobody knows what was above.
         above = None if table.ragged else above
         name = " ".join(_model(labels).split())
-        if above and not name:
+        if above and not name and inherits_models(table):
             name = above.name
             if "Region" in labels and not labels.get("Type"):
                 labels |= {"Type": above.labels.get("Type", "")}
         prices = [(column, cell) for _, column, cell in pairs if column]
         trouble = _trouble(labels.values(), len(cells) - len(columns))
         return cls(page, table, name, labels, prices, trouble)
+
+    def told(self, header: str) -> str:
+        """The words below a header, without which nobody knows what the price is for."""
+        if not self.labels.get(header):
+            raise Unreadable(f'nothing stands below "{header}"')
+        return self.labels[header]
 
     @property
     def kinds(self) -> list[Kind]:
@@ -242,7 +263,7 @@ class Row:
         if feature == "Context Cache Storage":
             return [Kind("cache_storage")]
         if "Output" in self.labels:
-            return [_described(self.labels)]
+            return [_described(self)]
         types = self.labels.get("Type") or self.labels.get("Usage")
         if types is None:
             return []
@@ -253,13 +274,16 @@ class Row:
     @property
     def variant(self) -> str:
         """What is left of a description: `Upscaling`, `Video generation, 4k`."""
-        feature = self.labels.get("Feature", "")
-        if "Output" not in self.labels or feature in ("Image generation", "Music generation"):
+        if "Output" not in self.labels:
+            return ""
+        feature = self.told("Feature")
+        _check_feature(feature, self.told("Output"))
+        if feature in ("Image generation", "Music generation"):
             return ""
         if feature.startswith("Embeddings for"):
-            is_video = self.labels.get("Input") == "Video"
-            return self.labels.get("Description", "") if is_video else ""
-        return ", ".join(filter(None, [feature, self.labels.get("Output Resolution")]))
+            return _embedded(feature, self.told("Description"), self.told("Input"))
+        has_sizes = "Output Resolution" in self.table.columns
+        return f"{feature}, {self.told('Output Resolution')}" if has_sizes else feature
 
     @property
     def period(self) -> tuple[datetime | None, datetime | None]:
@@ -275,8 +299,8 @@ class Row:
 
     @property
     def place_sold(self) -> PlaceSold:
-        """What the column `Region` says."""
-        return PlaceSold.of(self.labels.get("Region", ""))
+        """What the column `Region` says, if there is one."""
+        return PlaceSold.of(self.told("Region") if "Region" in self.table.columns else "")
 
     @property
     def tiers(self) -> tuple[str, ...]:
@@ -344,11 +368,32 @@ _OUTPUTS = {
 }
 
 
-def _described(labels: dict[str, str]) -> Kind:
+def _described(row: Row) -> Kind:
     """What a row is for that names its input and its output in words."""
-    output = labels["Output"].lower()
+    output = row.labels["Output"].lower()
     if output.startswith("embeddings"):
-        return Kind("input", labels.get("Input", "").lower())
+        return Kind("input", row.told("Input").lower())
     if output not in _OUTPUTS:
-        raise Unreadable(f'the output "{labels["Output"]}" is not known')
+        raise Unreadable(f'the output "{row.labels["Output"]}" is not known')
     return Kind(_OUTPUTS[output])
+
+
+def _check_feature(feature: str, output: str) -> None:
+    """Refuse a feature that lost a word: generation is of what the row says to come out."""
+    words = feature.lower()
+    is_whole = " " in words or words == "upscaling"
+    if words.endswith("generation"):
+        is_whole = words.startswith(output.lower())
+    elif output.startswith("Embeddings"):
+        is_whole = words.startswith("embeddings for")
+    if not is_whole:
+        raise Unreadable(f'the feature "{feature}" doesn\'t say what comes out')
+
+
+def _embedded(feature: str, described: str, taken: str) -> str:
+    """Which of several prices of video: `Video Plus`; others have one price each."""
+    if taken != "Video":
+        return ""
+    if not feature.endswith(described):
+        raise Unreadable(f'"{feature}" is not for "{described}"')
+    return described

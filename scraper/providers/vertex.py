@@ -6,8 +6,9 @@ grounding in search results costs. Provisioned throughput (per GSU, a unit of Go
 ranges of the Model Optimizer and frames of video are set aside; prices per modality, which the page
 calls "for reference only", are not read.
 
-`scraper.vertex_page` brings the rows, `scraper.vertex_table` says what columns, types and cells
-mean, `scraper.vertex_offer` what a price is for, `scraper.vertex_models` which ids the models have.
+`scraper.vertex_page` brings the rows, `scraper.vertex_order` says which of them stand below another
+model's name, `scraper.vertex_table` what columns, types and cells mean, `scraper.vertex_offer` what
+a price is for, `scraper.vertex_models` which ids the models have.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from pricebook.quote import Quote, Series, SetAside
 from scraper.document import Document, Page
 from scraper.reading import Cell, Table, Unreadable
 from scraper.vertex_offer import Offer, without_needless_lengths
+from scraper.vertex_order import disorder, doubtful_models, is_cut
 from scraper.vertex_page import (
-    MODEL_COLUMNS,
     Row,
     VertexPage,
     all_rows,
@@ -86,8 +87,7 @@ def _read_prices(page: VertexPage, table: Table) -> Iterator[Quote | SetAside]:
             raise
         yield SetAside(error.what, error.where, text_of(table)[:500])
         return
-    if "Region" in table.columns and table.ragged and _leans_on_above(table):
-        what = "a row doesn't fit the columns, and others take their model from the row above"
+    if what := disorder(table) or _units_disagree(columns):
         yield SetAside(what, place(table), text_of(table)[:500])
         return
     items = list(_read_rows(page, table, columns))
@@ -99,27 +99,37 @@ def _read_prices(page: VertexPage, table: Table) -> Iterator[Quote | SetAside]:
     yield from items
 
 
-def _leans_on_above(table: Table) -> bool:
-    """Whether rows leave the cell of their model blank."""
-    at = next(i for i, column in enumerate(table.columns) if column in MODEL_COLUMNS)
-    return any(not row.cells[at].text for row in table.rows)
+def _units_disagree(columns: Sequence[Column | None]) -> str:
+    """Why the units of the columns can't all be right, or ""; storage is counted in its own."""
+    units = {column.unit for column in columns if column and column.unit and not column.stored}
+    if len({(per.name, per.base, per.count) for per in units}) <= 1:
+        return ""
+    return f"columns in several units: {', '.join(sorted(per.printed for per in units))}"
 
 
 def _read_rows(
     page: VertexPage, table: Table, columns: Sequence[Column | None]
 ) -> Iterator[Quote | SetAside]:
     above: Row | None = None
+    doubtful = doubtful_models(table)
     for cells in all_rows(table):
         if _is_tool(cells):
             yield from _read_tool(table, cells[0].text, cells[1].text)
             continue
         row = Row.of(page, table, columns, cells, above)
         above = row
-        if row.trouble:
+        if trouble := row.trouble or _doubt(row, doubtful):
             text = " | ".join(cell.text for cell in cells)
-            yield SetAside(row.trouble, f"{place(table)}, {row.name}", text[:500])
+            yield SetAside(trouble, f"{place(table)}, {row.name}", text[:500])
         else:
             yield from _read_row(row)
+
+
+def _doubt(row: Row, doubtful: set[str]) -> str:
+    """Why the prices of a row may be those of another model or column, or ""."""
+    if row.name in doubtful:
+        return "the model has two rows for the same"
+    return "fewer cells than columns" if is_cut(row) else ""
 
 
 def _columns(table: Table) -> list[Column | None]:
@@ -190,6 +200,14 @@ _TOOLS = {
     r"your data": "grounding_with_your_data",
     r"^Web Search Request$": "web_search",
 }
+_SEARCHES = {"search queries", "grounded queries", "grounded prompts", "grounded requests"}
+_COUNTED = {
+    "google_search": _SEARCHES,
+    "enterprise_web_search": _SEARCHES,
+    "google_maps": {"queries", "grounded queries", "grounded prompts"},
+    "grounding_with_your_data": {"prompts", "requests"},
+    "web_search": {"searches"},
+}
 
 
 def _read_tool(table: Table, label: str, text: str) -> Iterator[Quote | SetAside]:
@@ -203,6 +221,9 @@ def _read_tool(table: Table, label: str, text: str) -> Iterator[Quote | SetAside
         yield SetAside("not the one price of a tool that we know", where, text[:500])
         return
     amount, thing = asked.pop()
+    if not all(thing in _COUNTED[tool] for tool in tools):
+        yield SetAside(f'"{thing}" is not what this tool is counted in', where, text[:500])
+        return
     start = day_in(text, r"(?:\bstarting|will start) {day}")
     basis = "announced" if start else "observed"
     for tool in tools:

@@ -167,6 +167,7 @@ def test_what_a_table_with_footnotes_or_tabs_leaves_open_is_refused(
         ("on July 1, 2026.", "soon.", "footnote"),
         ("5m Cache Write", "5m Cache Hit", "not a type"),
         ("<td>$4.125</td><td>$4.125</td>", "<td>$4.125</td>", "a row doesn't fit"),
+        ("<p>Gemini 3.1 Pro Preview</p>", "", "the first row names no model"),
     ],
 )
 def test_what_a_row_with_a_region_does_not_say_is_set_aside(
@@ -216,7 +217,19 @@ def test_a_table_without_rows_is_refused() -> None:
         ("<td>$3.00</td>", "<td><s>$3.00</s></td>", "struck through"),
         ("<td>$3.00</td>", "<td>$3.00<br>$4.00</td>", "tells them apart"),
         ("Tuning for 1M training", "Distilling of 1M training", "not a type"),
-        ("<td>Qwen 3 4B</td>", "<td></td>", "two prices"),
+        ("<td>Qwen 3 4B</td>", "<td></td>", "there twice"),
+        ("<td>Claude Haiku 4.5</td>", "<td></td>", "names no model"),
+        ("<td>Upscaling</td>", "<td></td>", 'nothing stands below "Feature"'),
+        ("<td>Image generation</td>", "<td>generation</td>", "doesn't say what comes out"),
+        ("<td>Imagen 4</td><td>Upscaling", "<td>Imagen 4 Ultra</td><td>Image generation", "apart"),
+        (
+            "<td>Input</td><td>Global</td>",
+            "<td>Input</td><td></td>",
+            'nothing stands below "Region"',
+        ),
+        ("per 1,000 search queries", "per 1,000 queries", "counted in"),
+        ("<td>$12</td><td>$18</td>", "<td>$12 $18</td>", "fewer cells"),
+        ("Input (text, image, video)</td>", "Input (audio, image, video)</td>", "two rows"),
         ("Cache Hit: $0.33", "Cache Hit: $0.33 Input: $9", "not a unit"),
         ("Cache Hit: $0.33", "Warm Hit: $0.33", 'label "Warm Hit" is not known'),
         ("Claude Haiku 4.5", "Claude 4.x models", "id of"),
@@ -234,6 +247,51 @@ def test_what_one_cell_or_row_does_not_say_is_set_aside(old: str, new: str, reas
 
     assert any(reason in aside.reason for aside in reading.set_aside)
     assert set(lines(reading)) < set(lines(read(PAGE)))
+
+
+def test_a_model_with_two_rows_for_the_same_is_set_aside() -> None:
+    """Where a name is lost its rows seem to be those of the model above, which has such rows."""
+    reading = rows_changed("<p>Gemini 3.1 Flash-Lite</p>")
+
+    assert "the model has two rows for the same" in {aside.reason for aside in reading.set_aside}
+    assert not [quote for quote in reading.quotes if "$0.25" in quote.quoted]
+
+
+def test_columns_that_name_several_units_are_set_aside() -> None:
+    """When one header of a table names another unit than the next, one of them is wrong."""
+    header = "Price (/1M tokens) <= 200K input tokens with Flex/Batch"
+
+    reading = changed(header, header.replace("1M", "1K"))
+
+    assert ["columns in several units: 1k tokens, 1m tokens"] == [
+        aside.reason for aside in reading.set_aside
+    ]
+    assert not [text for text in lines(reading) if "service_tier=flex" in text]
+
+
+def test_rows_away_from_the_name_of_their_model_are_set_aside() -> None:
+    """Rows in another order than their names give no price, not even those that seem to fit."""
+    name = '<tr><td rowspan="4"><br>Gemini 3.1<br>Flash-Lite</td></tr>\n'
+    start = PAGE.index('<tr><td rowspan="3">Gemini 3.1 Pro Preview')
+    shuffled = PAGE[:start] + name + PAGE[start:].replace(name, "", 1)
+
+    reading = read(shuffled)
+
+    assert ["rows stand away from the name of their model"] == [
+        aside.reason for aside in reading.set_aside
+    ]
+    assert not [
+        quote
+        for quote in reading.quotes
+        if ("gemini-3.1-pro-preview", "standard")
+        == (quote.series.product, quote.series.get("service_tier"))
+    ]
+
+
+def test_a_cell_that_lost_its_tag_stays_in_its_column() -> None:
+    """Words between two cells are a cell, or those behind them would move to other columns."""
+    assert lines(read(PAGE)) == lines(changed("<td>$12</td>", "$12</td>"))
+    assert lines(read(PAGE)) == lines(changed("<td>$12</td>", "<td>$12"))
 
 
 def test_a_table_of_media_with_an_unknown_column_is_set_aside() -> None:
