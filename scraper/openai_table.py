@@ -24,9 +24,10 @@ TOKEN_METERS = {
 }
 NOT_SOLD = {"", "-", "–", "—", "N/A", "Not available"}
 
+SIZE_COLUMNS = ("size", "size: output resolution")
 _DESCRIPTIONS = {
     "model", "category", "modality", "use case", "tool", "details",
-    "size", "size: output resolution", "portrait", "landscape",
+    *SIZE_COLUMNS, "portrait", "landscape",
 }  # fmt: skip
 # Names that the page prints instead of the id that the API takes.
 _IDS = {"Whisper": "whisper-1", "TTS": "tts-1", "TTS HD": "tts-1-hd"}
@@ -166,6 +167,12 @@ class PriceTable:
     def is_fine_tuning(self) -> bool:
         """Whether the section is on fine-tuning."""
         return bool(re.search(r"\bfine-? ?tuning\b", " ".join(self.section), re.IGNORECASE))
+
+    @property
+    def is_of_video(self) -> bool:
+        """Whether the section or a column of sizes says that videos are sold."""
+        named = re.search(r"\bvideos?\b", " ".join(self.section), re.IGNORECASE)
+        return bool(named) or not {*SIZE_COLUMNS}.isdisjoint(self.names)
 
     @property
     def modality(self) -> str:

@@ -22,6 +22,7 @@ from scraper.document import Document, Page
 from scraper.openai_page import TIERS, tables
 from scraper.openai_table import (
     NOT_SOLD,
+    SIZE_COLUMNS,
     TIMED_METERS,
     Column,
     Label,
@@ -133,8 +134,9 @@ def _reason_against(table: PriceTable, columns: list[Column | None]) -> str:
     names = set(table.names)
     if not names & {"model", "tool"} or not any(columns):
         return "a table of a kind that is not read"
-    if "training" in names and not table.is_fine_tuning:
-        return "prices of training outside a section on fine-tuning"
+    is_shared = any(line.label.data_sharing for line in table.lines)
+    if ("training" in names or is_shared) and not table.is_fine_tuning:
+        return "prices of training or data sharing outside a section on fine-tuning"
     if table.is_fine_tuning and "training" not in names:
         return "a table on fine-tuning without prices of training"
     return ""
@@ -198,7 +200,7 @@ def _qualifiers(place: _Place, column: Column, label: Label, meter: str) -> dict
         "service_tier": place.table.tier,
         "context": _context(place, column, label),
         "modality": None if meter in TIMED_METERS.values() else _modality(place, label),
-        "variant": _variant(place.line, column),
+        "variant": _variant(place.line, column, meter),
         "data_sharing": data_sharing,
         "fine_tuned": "true" if place.table.is_fine_tuning else None,
         **column.qualifiers,
@@ -220,7 +222,7 @@ def _meter(table: PriceTable, column: Column, unit: Unit) -> str:
     if column.meter == "training":
         fits = unit.name in {"mtok", "hour"}
     elif unit.name in TIMED_METERS:
-        return TIMED_METERS[unit.name]
+        return _timed_meter(table, unit)
     elif column.meter is None and (unit.name == "mchar" or table.heading == "Embeddings"):
         return "input"
     else:
@@ -228,6 +230,14 @@ def _meter(table: PriceTable, column: Column, unit: Unit) -> str:
     if not fits or column.meter is None:
         raise Unreadable(f'"{unit.printed}" is no unit for this column')
     return column.meter
+
+
+def _timed_meter(table: PriceTable, unit: Unit) -> str:
+    meter = TIMED_METERS[unit.name]
+    if table.is_of_video != (meter == "video"):
+        other = "video" if table.is_of_video else "what is no video"
+        raise Unreadable(f'"{unit.printed}" is no unit for {other}')
+    return meter
 
 
 def _context(place: _Place, column: Column, label: Label) -> str | None:
@@ -255,12 +265,21 @@ def _modality(place: _Place, label: Label) -> str | None:
     return printed or (None if only_text else place.table.modality)
 
 
-def _variant(line: Line, column: Column) -> str:
+def _variant(line: Line, column: Column, meter: str) -> str:
     """The size of a video; `estimate` for what a minute costs about where tokens are billed."""
-    billed_by_token = line.text("input") not in NOT_SOLD or line.text("output") not in NOT_SOLD
-    if column.printed.lower() == "estimated cost" and billed_by_token:
+    if column.printed.lower() == "estimated cost" and _is_billed_by_token(line):
         return "estimate"
-    return line.text("size", "size: output resolution")
+    size = line.text(*SIZE_COLUMNS)
+    if meter == "video" and not size:
+        raise Unreadable("nothing tells the size of the video")
+    return size
+
+
+def _is_billed_by_token(line: Line) -> bool:
+    sides = {"input", "output"}
+    if not sides <= {name for name, _ in line.cells()}:
+        raise Unreadable("nothing tells whether tokens are billed")
+    return any(line.text(side) not in NOT_SOLD for side in sides)
 
 
 # --- tools ----------------------------------------------------------------------------------------
@@ -274,6 +293,11 @@ _TOOLS = {
 _TOOL_METERS = {"gb_day": "storage", "kreq": "request", "session": "container"}
 _SIZES = re.compile(r"([0-9]+ GB) (\$[0-9.]+)(?:, )?")
 _SESSION = Unit("session", 1, 1, "per 20-minute session per container")
+_MODELS = r"(?:all|(?:non-)?reasoning) models|(?:including )?[a-z0-9][a-z0-9.-]*"
+# `Web search preview (reasoning models, including gpt-5, o-series)`
+_WEB_SEARCH = re.compile(
+    rf"(?:Image )?Web search(?: preview)?(?: \((?:{_MODELS})(?:, (?:{_MODELS}))*\))?"
+)
 
 
 def _tool_quotes(place: _Place, column: Column, cell: Cell) -> Iterator[Quote]:
@@ -282,6 +306,8 @@ def _tool_quotes(place: _Place, column: Column, cell: Cell) -> Iterator[Quote]:
     if tool is None:
         raise Unreadable(f'"{described}" is not a tool that we know')
     kind = without_footnotes(place.line.text("details", "tool"))
+    if tool == "web_search" and not _WEB_SEARCH.fullmatch(kind):
+        raise Unreadable(f'"{kind}" is not a kind of web search that we know')
     for figure, unit, size in _tool_figures(cell):
         # One tool has one price a call, but for web search, whose kinds are priced apart.
         variant = size or (kind if tool == "web_search" else "")

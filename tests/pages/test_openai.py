@@ -292,6 +292,49 @@ def test_training_prices_elsewhere_are_set_aside() -> None:
     assert "outside a section on fine-tuning" in reading.set_aside[0].reason
 
 
+def test_rows_for_data_sharing_elsewhere_are_set_aside() -> None:
+    """They are prices of fine-tuning, even when the column of training is lost."""
+    text = (CASES / "2025-12-20.md").read_text(encoding="utf-8")
+    cut = re.sub(r"(?m)^(\| o4-mini-2025-04-16[^|]*\|)[^|]*\|", r"\1", text)
+    cut = cut.replace("| Model | Training |", "| Model |").replace("ine-tuning", "lagship models")
+
+    reading = read_text(cut, "markdown")
+
+    assert not [quote for quote in reading.quotes if quote.series.get("data_sharing")]
+    assert any("data sharing outside" in aside.reason for aside in reading.set_aside)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("er second", "er minute", "no unit for video"),
+        ("Size: Output resolution", "Details", "nothing tells the size"),
+    ],
+)
+def test_a_video_without_its_unit_or_size_is_set_aside(old: str, new: str, reason: str) -> None:
+    """Videos are sold by the second and by size: else the price is for something else."""
+    reading = changed("2025-12-20.md", old, new)
+    assert not [quote for quote in reading.quotes if quote.series.product.startswith("sora")]
+    assert any(reason in aside.reason for aside in reading.set_aside)
+
+
+def test_an_estimate_needs_the_columns_of_tokens() -> None:
+    """Where a column is gone nobody knows whether a minute is billed or tokens are."""
+    reading = changed(
+        "2025-12-20.md", "| Input | Output | Estimated", "| Details | Output | Estimated"
+    )
+    transcribed = [q for q in reading.quotes if q.series.product == "gpt-4o-transcribe"]
+    assert not [quote for quote in transcribed if quote.series.unit == "minute"]
+    assert "nothing tells whether tokens are billed" in {a.reason for a in reading.set_aside}
+
+
+def test_a_kind_of_web_search_that_lost_a_word_is_set_aside() -> None:
+    """The kinds are told apart by their words alone."""
+    reading = changed("2025-12-20.md", "Web search (all models)", "Web search ( models)")
+    assert not [quote for quote in reading.quotes if quote.series.get("tool") == "web_search"]
+    assert any("kind of web search" in aside.reason for aside in reading.set_aside)
+
+
 def test_a_row_without_its_modality_is_set_aside() -> None:
     """Where a table tells modalities apart, a price of none of them means nothing."""
     reading = changed("2026-09-03.md", "| gpt-realtime-2.1 | Image |", "| gpt-realtime-2.1 |  |")
