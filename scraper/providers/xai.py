@@ -264,9 +264,16 @@ def _tools_in(row: Row, header: str, cell: Cell) -> Iterator[Priced]:
         yield Priced(series, per.price(amount), per.printed)
 
 
+# Tools whose id is their name; `File Attachments` and others have ids that no name tells.
+_NAMED_LIKE_ID = {"Web Search", "X Search", "Code Execution", "Document Search",
+                  "Collections Search"}  # fmt: skip
+
+
 def _tools(row: Row) -> list[str]:
-    """The ids of a tool: those in the column of them, or its name, as the ids are made."""
+    """The ids of a tool: those in the column of them, which early pages lacked, or its name."""
     names = [cell.text for header, cell in row.items() if header.lower() == "tool name"]
+    if not names and _name(row) not in _NAMED_LIKE_ID:
+        raise Unreadable(f'no column tells the id of "{_name(row)}"')
     printed = names[0] if names else _name(row).lower().replace(" ", "_")
     tools = [re.sub(r"(?:†|\[object Object\])$", "", tool) for tool in printed.split(", ")]
     if not all(re.fullmatch(r"[a-z]+(?:_[a-z]+)*", tool) for tool in tools):

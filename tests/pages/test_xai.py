@@ -206,6 +206,20 @@ def test_tools_that_are_not_certain_are_set_aside(old: str, new: str) -> None:
     }
 
 
+def test_a_tool_whose_name_does_not_tell_its_id_is_set_aside() -> None:
+    """Without the column of ids only tools that are called like their id are known."""
+    text = changed("| Tool | Tool Name | Description |", "| Tool | | Description |")
+    text = text.replace("| Code Execution |", "| File Attachments |")
+
+    reading = read(text)
+
+    assert Decimal(5) == prices(reading)["web_search search kreq"]
+    assert not [name for name in prices(reading) if name.startswith(("code", "file"))]
+    assert ['no column tells the id of "File Attachments"'] == [
+        aside.reason for aside in reading.set_aside
+    ]
+
+
 @pytest.mark.parametrize("label", ["grok-mini (EU)", "Grok Mini", "grok-mini, grok-nano", ""])
 def test_a_row_about_no_certain_model_is_set_aside(label: str) -> None:
     """A label that says more than an id that we know how to read gives no quote."""
