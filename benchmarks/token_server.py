@@ -18,7 +18,8 @@ class Behaviour:
 
     `prompt_seconds` until the first token, `token_seconds` for each further one. `per_chunk` tokens
     come together. A prompt has `template` tokens and `tokens_a_word`. `fails` of every so many
-    requests are answered 503.
+    requests are answered 503. What was asked and sent is kept: of each answer when its request came
+    and when each of its tokens went out, in seconds of the monotonic clock.
     """
 
     prompt_seconds: float = 0.02
@@ -33,6 +34,7 @@ class Behaviour:
     script: Callable[[BaseHTTPRequestHandler, dict[str, Any]], None] | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    answers: list[tuple[float, list[float]]] = field(default_factory=list)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -61,16 +63,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, asked: dict[str, Any]) -> None:
         behaviour = self.behaviour
+        came = time.monotonic()
+        sent: list[float] = []
+        behaviour.answers.append((came, sent))
         begin_stream(self)
         chat = "messages" in asked
         prompt = asked["messages"][0]["content"] if chat else asked["prompt"]
-        due = time.monotonic() + behaviour.prompt_seconds
+        due = came + behaviour.prompt_seconds
         if chat:
             send_event(self, {"choices": [{"delta": {"role": "assistant", "content": ""}}]})
         for number in range(0, asked["max_tokens"], behaviour.per_chunk):
             time.sleep(max(due + number * behaviour.token_seconds - time.monotonic(), 0))
             text = {"delta": {"content": "word "}} if chat else {"text": "word "}
             send_event(self, {"choices": [text], "usage": None})
+            sent += [time.monotonic()] * behaviour.per_chunk
         send_event(self, {"choices": [{"delta": {}, "finish_reason": "length"}]})
         if behaviour.counts:
             words = behaviour.template + behaviour.tokens_a_word * len(prompt.split())

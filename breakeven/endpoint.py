@@ -206,7 +206,7 @@ class _Stream:
         size = 0
         while line := response.readline(LONGEST_LINE):
             size += len(line)
-            if len(line) == LONGEST_LINE or size > LARGEST_ANSWER:
+            if len(line) >= LONGEST_LINE or size > LARGEST_ANSWER:
                 raise Refused(f"{self._endpoint} sent more than an answer can be")
             name, colon, text = line.strip().partition(b":")
             if name == b"data" and colon:

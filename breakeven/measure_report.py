@@ -143,6 +143,9 @@ def measure(plan: Plan, server: Server, out: Path | None) -> Measured:
         _check(out, server)
     deadline = time.monotonic() + plan.seconds
     plan = rehearsed(plan, deadline)
+    say(
+        f"{plan.concurrency} at a time, at most {plan.requests} in {plan.seconds} s; Ctrl-C ends it"
+    )
     done, interrupted = load(plan, deadline)
     figures = figures_of(done)
     row = _row(plan, done, figures, server) if server.gpu and server.engine else None
