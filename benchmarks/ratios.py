@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -39,10 +38,14 @@ def main() -> None:
     found = [list(timeline(workload, past, until)) for workload, past in cases]
     spent = time.process_time() - began
     moments = sum(map(len, found))
-    print(f"{len(cases)} workloads, {moments} moments: {spent:.2f} s CPU")
-    print(f"a moment: {spent / moments * 1e6:.1f} us")
+    _say(f"{len(cases)} workloads, {moments} moments: {spent:.2f} s CPU")
+    _say(f"a moment: {spent / moments * 1e6:.1f} us")
     checked = sum(_check(*case, one) for case, one in zip(cases, found, strict=True))
-    print(f"checked against evaluate: {checked} moments agree")
+    _say(f"checked against evaluate: {checked} moments agree")
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(words + "\n")
 
 
 def _cases(workloads: int, changes: int) -> Iterator[tuple[Workload, Past]]:
