@@ -72,8 +72,8 @@ class Speed:
     """Fine-tuning by measured throughput: `tokens` a run, at `rate` tokens a second on all
     machines of the run together, after `setup` seconds in which nothing is trained.
 
-    `packing`: what of that rate is left by how examples are packed. `tokenizer_ratio`: tokens of the
-    open model for one of the API's, in which `tokens` are counted.
+    `packing`: what of that rate is left by how examples are packed. `tokenizer_ratio`: tokens of
+    the open model for one of the API's, in which `tokens` are counted.
     """
 
     setup: Quantity

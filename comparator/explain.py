@@ -120,7 +120,7 @@ def _figures(
         figures |= _by_part(way, comparison) | _by_duration(way, comparison)
         return figures | _by_year(way, comparison, prices)
     if isinstance(way, MachineServing):
-        return figures | way.figures()
+        return figures | way.figures(comparison)
     return figures
 
 

@@ -17,12 +17,13 @@ from pricebook.config import Table
 class Hardware:
     """One machine that stands in a rack; every hour of its life is paid, used or not.
 
-    `lost`: the part of its price that its life uses up. `power_kw` is the mean over all hours.
+    `lost`: the part of its price that its life uses up, None for all. `capital`: what a dollar at
+    the start costs, None without interest. `power_kw` is the mean over all hours.
     """
 
     price: Quantity
     life: Quantity
-    lost: Quantity
+    lost: Quantity | None
     capital: Quantity | None
     power_kw: Quantity
     electricity: Quantity
@@ -35,12 +36,12 @@ class Hardware:
     @classmethod
     def read(cls, table: Table) -> Hardware:
         """From `self_host.own`."""
-        price, life, residual = (assumption(table, key) for key in ("price", "life", "residual"))
+        price, life = assumption(table, "price"), assumption(table, "life")
         others = ("power_kw", "electricity", "pue", "hosting_per_month")
         hardware = cls(
             price,
             life,
-            _lost(table, residual, life),
+            _lost(table, life),
             capital_factor(table, life),
             *(assumption(table, key) for key in others),
         )
@@ -54,7 +55,9 @@ class Hardware:
         return wear + power + rate.hosting(self.hosting)
 
 
-def _lost(table: Table, residual: Quantity, life: Quantity) -> Quantity:
-    interest = assumption(table, "interest")
+def _lost(table: Table, life: Quantity) -> Quantity | None:
+    residual, interest = assumption(table, "residual"), assumption(table, "interest")
+    if not residual.value.high:
+        return None
     lost = rate.value_lost(residual.value, interest.value, life.value)
     return Quantity("part of the price that is used up", "of the price", lost, residual.source)

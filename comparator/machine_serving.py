@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from typing import Self, TypeAlias
 from comparator import cost
 from comparator.assumption import ASSUMPTIONS, GIVEN, assumption, optional
 from comparator.catalogue import load
-from comparator.comparison import Cost, Quantity, Term
+from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.cost import Fleet, Mix, Service
 from comparator.interval import Interval
 from comparator.machine import Machine
@@ -94,13 +94,21 @@ class MachineServing:
         """The times at which `as_of` may begin to give something else."""
         return self.throughput.changes if isinstance(self.throughput, MeasuredServing) else ()
 
-    def figures(self) -> dict[str, Decimal]:
-        """Of a fleet of whole machines: how many, and which part of their full load is used."""
+    def figures(self, comparison: Comparison) -> dict[str, Decimal]:
+        """For `explain`: the fleet of whole machines, or the ratio's parts where there is none."""
         if not (self.machines and self.tokens):
-            return {}
+            return self._by_direction(comparison)
         machines = self.machines.value.point
         load = self.tokens.value.point / (machines * self.capacity)
         return {"machines": machines, "used part of their full load": load}
+
+    def _by_direction(self, comparison: Comparison) -> dict[str, Decimal]:
+        """What prompts cost over the API's input, and what answers cost over its output."""
+        served = (term for term in comparison.self_host.terms if term not in self.fixed)
+        ours = _split(served, lambda term: term.name.startswith("prompt"))
+        api = _split(comparison.api.terms, lambda term: term.name not in ("output", "reasoning"))
+        pairs = zip(("input", "output"), ours, api, strict=True)
+        return {f"ratio, {name} alone": mine / its for name, mine, its in pairs if its}
 
     def as_of(self, at: datetime) -> Self:
         """With the throughput that was measured by then; Unknown when none was."""
@@ -134,9 +142,19 @@ class MachineServing:
         return Cost("hours per 10^6 tokens", self._by_load(MACHINE_HOUR, fleet)).value
 
 
+def _split(terms: Iterable[Term], is_input: Callable[[Term], bool]) -> tuple[Decimal, Decimal]:
+    """USD of input and of output."""
+    sums = {True: Decimal(0), False: Decimal(0)}
+    for term in terms:
+        sums[is_input(term)] += term.value.point
+    return sums[True], sums[False]
+
+
 def _fleet(table: Table, throughput: Throughput, *, whole: bool) -> Fleet:
     load = _mean_load(table) if whole else _utilisation(table)
-    redundancy, tokenizer_ratio = (assumption(table, key) for key in ("redundancy", "tokenizer_ratio"))
+    redundancy, tokenizer_ratio = (
+        assumption(table, key) for key in ("redundancy", "tokenizer_ratio")
+    )
     return Fleet(load, _derate(table, throughput), redundancy, tokenizer_ratio)
 
 

@@ -36,7 +36,9 @@ class MeasuredSpeed:
 
     def as_of(self, at: datetime) -> Speed:
         """By the newest measurement that fits; Unknown when there is none."""
-        return Speed(self.setup, self.tokens, self.rate.as_of(at), self.packing, self.tokenizer_ratio)
+        return Speed(
+            self.setup, self.tokens, self.rate.as_of(at), self.packing, self.tokenizer_ratio
+        )
 
 
 Duration: TypeAlias = Quantity | Speed | MeasuredSpeed

@@ -59,12 +59,12 @@ def interrupted(
 
 
 def wear(
-    price: Quantity, lost: Quantity, life: Quantity, capital: Quantity | None
+    price: Quantity, lost: Quantity | None, life: Quantity, capital: Quantity | None
 ) -> tuple[Term, ...]:
     """A machine of one's own by the hour: price x part used up x q / (8760 x years of life)."""
     if not price.value.high:
         return ()
-    return (Term("wear", (price, lost, *_given(capital)), (HOURS_A_YEAR, life)),)
+    return (Term("wear", (price, *_given(lost), *_given(capital)), (HOURS_A_YEAR, life)),)
 
 
 def electricity(power_kw: Quantity, price: Quantity, pue: Quantity) -> tuple[Term, ...]:
