@@ -618,7 +618,7 @@ def measure(url: str, model: str, as_json: bool, out: Path | None, **given: Any)
     random words, --concurrency at a time, until --requests or --seconds are used up; tokens are
     those that it counts itself. The rate is that of the time in which all workers were busy, after
     each had its first answer. Ctrl-C ends it and keeps what was measured. With --out, which needs
-    --gpu and --engine, a row of the throughput catalogue is appended to your own CSV file. Exit 3
+    --gpu and --engine, a row is appended to a CSV file, which `[throughput] files` may name. Exit 3
     when some requests failed or the server doesn't count tokens.
     """
     from breakeven import measure_report as report

@@ -17,6 +17,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
+from breakeven.output import clean
 from pricebook.errors import ConfigError, MeasurementFailed
 
 SECONDS_TO_CONNECT = 10.0
@@ -110,9 +111,9 @@ class Endpoint:
         return words | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
 
     def quoted(self, text: str) -> str:
-        """What the server said, short, and without the key."""
+        """What the server said, short, without the key and without control codes."""
         said = text.replace(self.key, "***") if self.key else text
-        return " ".join(said.split())[:200]
+        return " ".join(clean(said).split())[:200]
 
 
 class Line:

@@ -407,6 +407,7 @@ BAD = {
     "no HTTP": (raw(b"SSH-2.0-OpenSSH\r\n"), "doesn't speak HTTP as it should (BadStatusLine)"),
     "hang up": (raw(), "doesn't speak HTTP as it should (RemoteDisconnected)"),
     "500": (document(500, {"error": {"message": "CUDA\nerror"}}), "answered 500: CUDA error"),
+    "control codes": (document(500, {"error": "\x1b[2Jgone"}), "answered 500: [2Jgone"),
     "500 in a list": (document(500, [1]), "answered 500: [1]"),
     "no JSON": (events("data: hello"), "sent what is no event of an answer: 'hello'"),
     "no object": (events("data: 12"), "sent what is no event of an answer: '12'"),
