@@ -56,7 +56,9 @@ def _named_in(words: str) -> str | None:
 
 # --- sentences ----------------------------------------------------------------------------------
 
-_ABOUT_TOOLS = re.compile(r"\btools?\b|\bmanaged agents\b|\bsessions?\b|\bweb search\b", re.I)
+_ABOUT_TOOLS = re.compile(
+    r"\btools?\b|\bmanaged agents\b|\bsessions?\b|\bweb search\b|\bcode execution\b", re.IGNORECASE
+)
 _EXAMPLES = re.compile(r"\bexamples?\b", re.IGNORECASE)
 _CURRENCY = re.compile(r"[$€£¥₹] ?[0-9.]|\b(?:USD|EUR|GBP) ?[0-9]|[0-9] ?(?:[€£¥]|EUR\b|GBP\b)")
 _RATE = re.compile(r"[0-9](?: ?/ ?| per )(?:1 ?k\b|1,?000\b|search|hour|session|container)", re.I)
