@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING
+from decimal import ROUND_CEILING, Decimal
 
 from comparator.comparison import Quantity, Term
 from comparator.interval import Interval
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a formula changes, so that a ratio that moved by it is not called news."""
 
 PER_RUN = "USD per run"
@@ -18,7 +18,7 @@ HOURS_A_YEAR = Quantity.defined("hours a year", "hours", 8760, "365 days; AWS's 
 HOURS_A_MONTH = Quantity.defined("hours a month", "hours", 730, "8,760 / 12")
 SECONDS_AN_HOUR = Quantity.defined("seconds an hour", "seconds", 3600, "arithmetic")
 MTOK = Quantity.defined("tokens in the unit of prices", "tokens", 10**6, "arithmetic")
-TWO = Quantity.defined("parts of which one half is one", "parts", 2, "arithmetic")
+HALF = Quantity.defined("half, on average", "of the whole", Decimal("0.5"), "arithmetic")
 SHORTEST_RUN = Quantity.defined(
     "shortest time that is billed",
     "seconds",
@@ -27,6 +27,8 @@ SHORTEST_RUN = Quantity.defined(
 )
 SHORTEST_HOURS = SHORTEST_RUN.value.point / SECONDS_AN_HOUR.value.point
 ALIKE = Quantity.defined("tokens of the open model for one of the API's", "tokens", 1, "as equal")
+_AT_FULL_LOAD = Quantity.defined("utilisation", "of paid hours at full load", 1, "full load")
+_NO_SPARES = Quantity.defined("machines kept for each one needed", "machines", 1, "none to spare")
 AS_MEASURED = Quantity.defined("packing efficiency", "of the rate", 1, "as in the measurement")
 
 
@@ -108,23 +110,34 @@ class Fleet:
 
     `utilisation` eta: useful share of the paid hours. `derate` d: throughput left when latency is
     bounded. `redundancy` k: machines kept for each one needed. `tokenizer_ratio` kappa: tokens of
-    the open model for one of the API's in the same text.
+    the open model for one of the API's in the same text. Where whole machines are bought,
+    `utilisation` is mean over peak load, `peak` the load at the peak, and `rounding` the machines
+    that are bought over those that are needed.
     """
 
     utilisation: Quantity
     derate: Quantity
     redundancy: Quantity
     tokenizer_ratio: Quantity
+    peak: Quantity | None = None
+    rounding: Quantity | None = None
 
     @property
     def times(self) -> tuple[Quantity, ...]:
-        """K, and kappa."""
-        return (self.redundancy, self.tokenizer_ratio)
+        """K, what rounding up adds, and kappa."""
+        rounding = (self.rounding,) if self.rounding else ()
+        return (self.redundancy, *rounding, self.tokenizer_ratio)
 
     @property
     def per(self) -> tuple[Quantity, ...]:
-        """Eta d."""
-        return (self.utilisation, self.derate)
+        """Eta d, with the load at the peak a part of eta."""
+        peak = (self.peak,) if self.peak else ()
+        return (self.utilisation, *peak, self.derate)
+
+    @property
+    def full(self) -> Fleet:
+        """Machines at full load, none of them a spare; a bound on latency remains."""
+        return Fleet(_AT_FULL_LOAD, self.derate, _NO_SPARES, self.tokenizer_ratio)
 
 
 def rented_run(
@@ -233,17 +246,24 @@ def served_by_length(
         Term("prompt", (*times, service.input, mix.input_share, *mix.uncached), per),
         Term("generation", (*times, service.output, answer), request),
         Term("attention to the prompt", (*generated, mix.input), request),
-        Term("attention to the answer", (*generated, answer), (*request, TWO)),
+        Term("attention to the answer", (*generated, answer, HALF), request),
     )
 
 
-def machines_needed(hours_per_mtok: Interval, tokens: Interval, redundancy: Interval) -> Interval:
-    """Whole machines for the most tokens a month: needed, rounded up, then spares, rounded up.
+def whole_machines(hours_per_mtok: Decimal, tokens: Decimal, redundancy: Decimal) -> Decimal:
+    """Machines for so many tokens a month: needed, rounded up, then spares, rounded up.
 
     `hours_per_mtok`: machine-hours per 10^6 tokens at the target load, spares apart.
     """
-    hours = hours_per_mtok * Interval.exactly(tokens.high) / MTOK.value
-    return _rounded_up(_rounded_up(hours / HOURS_A_MONTH.value) * redundancy)
+    needed = _machines(hours_per_mtok, tokens).to_integral_value(ROUND_CEILING)
+    return (needed * redundancy).to_integral_value(ROUND_CEILING)
+
+
+def rounding_up(hours_per_mtok: Decimal, tokens: Interval, redundancy: Decimal) -> Interval:
+    """Whole machines for the most `tokens` a month, over those that the tokens take by parts."""
+    count = whole_machines(hours_per_mtok, tokens.high, redundancy)
+    months = (tokens.high, tokens.point, tokens.low)
+    return Interval(*(count / (_machines(hours_per_mtok, each) * redundancy) for each in months))
 
 
 def fixed_per_mtok(monthly: Quantity, tokens: Quantity) -> tuple[Term, ...]:
@@ -260,6 +280,5 @@ def whole_fleet(hourly: Quantity, machines: Quantity, tokens: Quantity) -> tuple
     return (Term("machines", (hourly, machines, HOURS_A_MONTH, MTOK), (tokens,)),)
 
 
-def _rounded_up(value: Interval) -> Interval:
-    bounds = (value.low, value.point, value.high)
-    return Interval(*(bound.to_integral_value(ROUND_CEILING) for bound in bounds))
+def _machines(hours_per_mtok: Decimal, tokens: Decimal) -> Decimal:
+    return hours_per_mtok * tokens / MTOK.value.point / HOURS_A_MONTH.value.point

@@ -14,7 +14,6 @@ from comparator.assumption import ASSUMPTIONS, GIVEN, assumption, optional
 from comparator.catalogue import load
 from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.cost import Fleet, Mix, Service
-from comparator.interval import Interval
 from comparator.machine import Machine
 from comparator.measured import MeasuredServing, serving_from
 from comparator.memory import check_gpus, check_memory
@@ -27,7 +26,7 @@ Throughput: TypeAlias = Quantity | Service | MeasuredServing
 """Tokens a second of one machine, the law that they follow, or what was measured of either."""
 
 _SPEEDS = ("gpu_seconds", "tokens_per_second", "measured")
-_ONE = Quantity.defined("no more than is needed", "times", 1, "a machine at full load")
+_ONE_MACHINE = Quantity.defined("machines", "machines", 1, "a copy stands on one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class MachineServing:
         fleet = _fleet(table, throughput, whole=whole)
         answer = _answer(table, mix, fleet.tokenizer_ratio)
         fixed = _fixed(table, tokens)
-        check_memory(table, machine.instance, _ONE)
+        check_memory(table, machine.instance, _ONE_MACHINE)
         table.close()
         return cls(machine, fleet, throughput, mix, answer, tokens if whole else None, fixed)
 
@@ -69,25 +68,18 @@ class MachineServing:
         return ("storage", "data transfer") if self.fixed else ("people's time", "storage")
 
     @property
-    def machines(self) -> Quantity | None:
+    def machines(self) -> Decimal | None:
         """Of a fleet of whole machines: how many; None when they are counted by parts."""
         if not self.tokens:
             return None
-        hours = self._hours_per_mtok(replace(self.fleet, redundancy=_ONE))
-        count = cost.machines_needed(hours, self.tokens.value, self.fleet.redundancy.value)
-        kind = "definition" if count.certain else "assumption"
-        load, spares = self.fleet.utilisation, self.fleet.redundancy
-        source = (
-            f"{self.tokens.value.high:f} tokens a month at a {load.name} of {load.value.point:f}, "
-            f"rounded up, x {spares.value.point:f}, rounded up"
-        )
-        return Quantity("machines of the fleet", "machines", count, source, kind)
+        hours, spares = self._hours_needed, self.fleet.redundancy.value
+        return cost.whole_machines(hours, self.tokens.value.high, spares.point)
 
     @property
     def capacity(self) -> Decimal:
         """Tokens a month, counted as the API's, that one machine serves when it is never idle."""
-        hours = self._hours_per_mtok(replace(self.fleet, utilisation=_ONE, redundancy=_ONE))
-        return cost.HOURS_A_MONTH.value.point * cost.MTOK.value.point / hours.point
+        hours = self._hours_per_mtok(self.fleet.full)
+        return cost.HOURS_A_MONTH.value.point * cost.MTOK.value.point / hours
 
     @property
     def turns(self) -> tuple[datetime, ...]:
@@ -95,12 +87,12 @@ class MachineServing:
         return self.throughput.changes if isinstance(self.throughput, MeasuredServing) else ()
 
     def figures(self, comparison: Comparison) -> dict[str, Decimal]:
-        """For `explain`: the fleet of whole machines, or the ratio's parts where there is none."""
+        """For `explain`: the ratio of input and that of output, and the fleet of whole machines."""
+        figures = self._by_direction(comparison)
         if not (self.machines and self.tokens):
-            return self._by_direction(comparison)
-        machines = self.machines.value.point
-        load = self.tokens.value.point / (machines * self.capacity)
-        return {"machines": machines, "used part of their full load": load}
+            return figures
+        load = self.tokens.value.point / (self.machines * self.capacity)
+        return figures | {"machines": self.machines, "used part of their full load": load}
 
     def _by_direction(self, comparison: Comparison) -> dict[str, Decimal]:
         """What prompts cost over the API's input, and what answers cost over its output."""
@@ -125,10 +117,23 @@ class MachineServing:
         return self.machine.paid(self._formula, price) + self.fixed
 
     def _formula(self, hourly: Quantity) -> tuple[Term, ...]:
-        machines = self.machines
-        if machines and self.tokens:
-            return cost.whole_fleet(hourly, machines, self.tokens)
-        return self._by_load(hourly, self.fleet)
+        return self._by_load(hourly, replace(self.fleet, rounding=self._rounding))
+
+    @property
+    def _rounding(self) -> Quantity | None:
+        if not self.tokens:
+            return None
+        tokens, spares = self.tokens.value, self.fleet.redundancy.value.point
+        value = cost.rounding_up(self._hours_needed, tokens, spares)
+        kind = "definition" if value.certain else "assumption"
+        source = (
+            f"{self.machines} machines for {tokens.high:,f} tokens a month, all at their points"
+        )
+        return Quantity("whole machines for each one by parts", "machines", value, source, kind)
+
+    @property
+    def _hours_needed(self) -> Decimal:
+        return self._hours_per_mtok(replace(self.fleet, redundancy=self.fleet.full.redundancy))
 
     def _by_load(self, hourly: Quantity, fleet: Fleet) -> tuple[Term, ...]:
         speed = self.throughput
@@ -138,8 +143,8 @@ class MachineServing:
             return cost.served(hourly, fleet, speed, self.mix, self.answer)
         raise TypeError("what was measured depends on the time: ask as_of(at) for it")
 
-    def _hours_per_mtok(self, fleet: Fleet) -> Interval:
-        return Cost("hours per 10^6 tokens", self._by_load(MACHINE_HOUR, fleet)).value
+    def _hours_per_mtok(self, fleet: Fleet) -> Decimal:
+        return Cost("hours per 10^6 tokens", self._by_load(MACHINE_HOUR, fleet)).value.point
 
 
 def _split(terms: Iterable[Term], is_input: Callable[[Term], bool]) -> tuple[Decimal, Decimal]:
@@ -151,11 +156,17 @@ def _split(terms: Iterable[Term], is_input: Callable[[Term], bool]) -> tuple[Dec
 
 
 def _fleet(table: Table, throughput: Throughput, *, whole: bool) -> Fleet:
-    load = _mean_load(table) if whole else _utilisation(table)
-    redundancy, tokenizer_ratio = (
-        assumption(table, key) for key in ("redundancy", "tokenizer_ratio")
-    )
-    return Fleet(load, _derate(table, throughput), redundancy, tokenizer_ratio)
+    derate = _derate(table, throughput)
+    redundancy, ratio = (assumption(table, key) for key in ("redundancy", "tokenizer_ratio"))
+    if not whole:
+        for key in ("target_load", "mean_to_peak"):
+            if table.has(key):
+                raise table.error(key, "belongs to whole_machines = true; else utilisation says it")
+        return Fleet(assumption(table, "utilisation"), derate, redundancy, ratio)
+    if table.has("utilisation"):
+        raise table.error("utilisation", "contradicts whole_machines, which works it out")
+    mean, peak = assumption(table, "mean_to_peak"), assumption(table, "target_load")
+    return Fleet(mean, derate, redundancy, ratio, peak)
 
 
 def _derate(table: Table, throughput: Throughput) -> Quantity:
@@ -168,22 +179,6 @@ def _derate(table: Table, throughput: Throughput) -> Quantity:
         )
     known = ASSUMPTIONS["latency_derate"]
     return Quantity.defined(known.name, known.unit, 1, "measured under the bound")
-
-
-def _utilisation(table: Table) -> Quantity:
-    for key in ("target_load", "mean_to_peak"):
-        if table.has(key):
-            raise table.error(key, "belongs to whole_machines = true; else utilisation says it")
-    return assumption(table, "utilisation")
-
-
-def _mean_load(table: Table) -> Quantity:
-    """What machines that are just enough for the peak do on average."""
-    if table.has("utilisation"):
-        raise table.error("utilisation", "contradicts whole_machines, which works it out")
-    target, mean = assumption(table, "target_load"), assumption(table, "mean_to_peak")
-    source = f"{mean.name} x {target.name}; {mean.source}; {target.source}"
-    return replace(target, name="mean load", value=target.value * mean.value, source=source)
 
 
 def _throughput(table: Table, instance: str, mix: Mix, files: Sequence[Path]) -> Throughput:

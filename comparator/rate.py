@@ -9,11 +9,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from comparator.comparison import Quantity, Term
-from comparator.cost import HOURS_A_MONTH, HOURS_A_YEAR, SECONDS_AN_HOUR, TWO
+from comparator.cost import HALF, HOURS_A_MONTH, HOURS_A_YEAR, SECONDS_AN_HOUR
 from comparator.interval import Interval
 
 MACHINE_HOUR = Quantity.defined("an hour of the machine", "USD/hour", 1, "stands for its rate")
-HALF = Quantity.defined("part paid at the start", "of the whole", Decimal("0.5"), "AWS's own terms")
+UPFRONT = Quantity.defined(
+    "part paid at the start", "of the whole", Decimal("0.5"), "AWS's own terms"
+)
 
 
 def at_rate(terms: tuple[Term, ...], rate: tuple[Term, ...]) -> tuple[Term, ...]:
@@ -38,7 +40,7 @@ def paid_early(hourly: Quantity, capital: Quantity, *, whole: bool) -> tuple[Ter
     """
     if whole:
         return (Term("", (hourly, capital)),)
-    return (Term("", (hourly, HALF)), Term("upfront", (hourly, HALF, capital)))
+    return (Term("", (hourly, UPFRONT)), Term("upfront", (hourly, UPFRONT, capital)))
 
 
 def interrupted(
@@ -54,7 +56,7 @@ def interrupted(
         return parts
     lost = (hourly, interruptions)
     if checkpoint:
-        parts += (Term("work done again", (*lost, checkpoint), (TWO, SECONDS_AN_HOUR)),)
+        parts += (Term("work done again", (*lost, checkpoint, HALF), (SECONDS_AN_HOUR,)),)
     return (*parts, Term("restarts", (*lost, restart), (SECONDS_AN_HOUR,)))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from comparator import api_cost, cost
+from comparator.api import CANDIDATE
 from comparator.assumption import ASSUMPTIONS
 from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.interval import Interval
@@ -129,7 +130,7 @@ def _ratio_at(comparison: Comparison, name: str, value: Decimal) -> Decimal:
 def _flip(comparison: Comparison, name: str, at_most: Decimal | None) -> Decimal | None:
     if not comparison.solvable(name):
         return None
-    value, bounds = comparison.break_even(name, at_most), _BOUNDS.get(name)
+    value, bounds = comparison.break_even(name, at_most), _BOUNDS.get(name.removesuffix(CANDIDATE))
     impossible = value is not None and bounds and bounds.refusal(value)
     return None if impossible else value
 
@@ -177,15 +178,17 @@ def _of_serving(way: MachineServing, comparison: Comparison) -> Iterator[BreakEv
     yield BreakEven("the API's price of the mix", price, unit)
     fleet = Cost(unit, _always_on(way, comparison) + way.fixed)
     tokens = Comparison(fleet, comparison.api).break_even(_A_TOKEN.name)
-    count = way.machines.value.point if way.machines else Decimal(1)
+    count = way.machines or Decimal(1)
     words = f"{count} machines" if count > 1 else "one machine"
     yield BreakEven(f"tokens a month, {words}", tokens, "tokens/month", count * way.capacity)
 
 
 def _always_on(way: MachineServing, comparison: Comparison) -> tuple[Term, ...]:
     """The machines of the fleet, or one."""
+    count = way.machines or Decimal(1)
+    fleet = replace(_A_MACHINE, value=Interval.exactly(count))
 
     def formula(hourly: Quantity) -> tuple[Term, ...]:
-        return cost.whole_fleet(hourly, way.machines or _A_MACHINE, _A_TOKEN)
+        return cost.whole_fleet(hourly, fleet, _A_TOKEN)
 
     return way.machine.paid(formula, comparison.price)

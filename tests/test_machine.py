@@ -293,23 +293,35 @@ def test_whole_machines_for_a_month() -> None:
     text = SERVE.replace("utilisation = 1\n", "").replace("redundancy = 1", "redundancy = 1.25")
     lines = ("whole_machines = true", "tokens_per_month = 50_000_000_000")
     loads = ("target_load = 0.75", "mean_to_peak = 0.5")
-    way = serving(text, *lines, *loads)
-    machines = way.machines
-    assert machines is not None
 
-    assert (D(8), "definition") == (machines.value.point, machines.kind)
+    assert D(8) == serving(text, *lines, *loads).machines
     assert abs(costs(text, *lines, *loads) - D(8 * 7300) / 50_000) < PRECISION
 
 
-def test_a_range_of_loads_is_a_range_of_machines() -> None:
-    """They count as an assumption then: between 3 and 12 for the same tokens."""
+def test_a_fleet_is_bought_for_the_most_tokens() -> None:
+    """With 2 to 5 x 10^10 tokens a month 2 machines at full load are paid in any month."""
     text = SERVE.replace("utilisation = 1\n", "")
-    lines = ("whole_machines = true", "tokens_per_month = 50_000_000_000", "target_load = 0.8")
-    load = "mean_to_peak = { low = 0.2, point = 0.5, high = 1 }"
-    machines = serving(text, *lines, load).machines
-    assert machines is not None
+    most = (
+        "tokens_per_month = { low = 20_000_000_000, point = 40_000_000_000, high = 50_000_000_000 }"
+    )
+    lines = ("whole_machines = true", most, "target_load = 1", "mean_to_peak = 1")
+    way = serving(text, *lines)
+    found = Cost("", way.terms(lambda _: Quantity.defined("hour", "USD", 10, "a test"))).value
 
-    assert (Interval(D(3), D(5), D(12)), "assumption") == (machines.value, machines.kind)
+    assert D(2) == way.machines
+    for cost_of, tokens in ((found.low, 50_000), (found.point, 40_000), (found.high, 20_000)):
+        assert abs(cost_of - D(2 * 7300) / tokens) < PRECISION
+
+
+def test_every_assumption_of_a_fleet_is_an_input() -> None:
+    """Load, latency, spares and tokens stay visible behind the number of machines."""
+    text = SERVE.replace("utilisation = 1\n", "")
+    way = serving(text, "whole_machines = true", "tokens_per_month = 1_000_000_000")
+    terms_ = way.terms(lambda _: Quantity.defined("hour", "USD", 10, "a test"))
+    names = {quantity.name for term in terms_ for quantity in (*term.times, *term.per)}
+
+    assert {"mean load over peak load", "load at the peak", "throughput"} <= names
+    assert {"machines kept for each one needed", "whole machines for each one by parts"} <= names
 
 
 @given(
@@ -317,14 +329,13 @@ def test_a_range_of_loads_is_a_range_of_machines() -> None:
     load=st.decimals("0.01", "1", places=2),
     spares=st.decimals("1", "3", places=2),
 )
-def test_whole_machines_are_enough_and_no_machine_too_many(tokens: int, load: D, spares: D) -> None:
+def test_whole_machines_are_enough_and_none_too_many(tokens: int, load: D, spares: D) -> None:
     """With one machine fewer, less than the spares that are asked for would be left."""
-    hours = Interval.exactly(D(100) / 36 / load)
-    month, redundancy = Interval.exactly(tokens), Interval.exactly(spares)
-    count = cost.machines_needed(hours, month, redundancy).point
-    needed = cost.machines_needed(hours, month, Interval.exactly(1)).point
+    hours, month = D(100) / 36 / load, D(tokens)
+    count = cost.whole_machines(hours, month, spares)
+    needed = cost.whole_machines(hours, month, D(1))
 
-    assert needed * 730 >= hours.point * tokens / 10**6 > (needed - 1) * 730
+    assert needed * 730 >= hours * month / 10**6 > (needed - 1) * 730
     assert count >= needed * spares > count - 1
 
 
