@@ -18,8 +18,6 @@ from typing import Any, BinaryIO
 from comparator.usage import Request
 from pricebook.errors import ConfigError
 
-FORMATS = ("jsonl", "csv")
-
 MOST_BAD = Decimal("0.05")
 """The share of lines that may be bad; beyond it the fields are likely misunderstood."""
 
@@ -261,7 +259,7 @@ def opened(file: Path) -> Iterator[BinaryIO]:
 
 
 def rows_of(stream: BinaryIO, form: str | None, name: str) -> Iterator[Mapping[str, Any] | str]:
-    """The rows of a log; `form` as in `FORMATS`, or None: JSONL where it begins with a brace."""
+    """The rows of a log; `form` is jsonl, csv, or None: JSONL where it begins with a brace."""
     lines = _lines(stream)
     first = next(lines, b"")
     if not first:
