@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from breakeven.command import AMOUNT, SPAN, WHEN, Commands, Context, Imports, Sources
-from breakeven.output import Format, Shape, output_options, say, write_rows
+from breakeven.output import Format, Shape, output_options, say, write_json, write_rows
 
 if TYPE_CHECKING:
     from breakeven.daemon import Report
@@ -294,6 +294,25 @@ def explain(context: Context, workload: str, as_of: datetime | None, as_json: bo
     text, missing = explained(context.asked(), workload, as_of, as_json=as_json)
     click.echo(text)
     sys.exit(UNKNOWN if missing else 0)
+
+
+@cli.command()
+@click.option("--as-of", type=WHEN, help="Up to that time.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.pass_obj
+def article(context: Context, as_of: datetime | None, as_json: bool) -> None:
+    """What "OpenAI is too cheap to beat" said in October 2023, at the prices of each quarter since.
+
+    Needs no book: before its first price the history that comes with breakeven holds.
+    """
+    from breakeven.article import lines, recompute
+
+    app = context.asked()
+    found = recompute(app, as_of or app.now())
+    if as_json:
+        write_json([one.as_dict() for one in found])
+    else:
+        click.echo("\n".join(lines(found)))
 
 
 @cli.command()
