@@ -31,6 +31,7 @@ from scraper.reading import (
     Table,
     Unit,
     Unreadable,
+    check_struck,
     html_tables,
     leading_money,
     markdown_tables,
@@ -415,6 +416,7 @@ class _Listing:
         meter, per = _meter(price.labels)
         if self.stated and (self.stated.base, self.stated.count) != (per.base, per.count):
             raise Unreadable(f'the label says "{per.printed}", the text "{self.stated.printed}"')
+        check_struck(price.cell)
         currency, figure = _money(price.cell)
         period = self._period(price, figure)
         window = _window(price.labels, self.table.after)
