@@ -47,6 +47,7 @@ class Settings:
         """From the top level of the file; ConfigError for anything unknown or impossible."""
         database, collect = table.table("database"), table.table("collect")
         throughput = table.table("throughput")
+        measurements = tuple(Path(name) for name in throughput.texts("files", []))
         settings = cls(
             database_url=database.text("url", "sqlite:///breakeven.db"),
             evidence=database.text("evidence", "evidence"),
@@ -56,8 +57,10 @@ class Settings:
             http=HttpSettings.from_table(table.table("http")),
             gate=GateSettings.from_table(table.table("gate")),
             aws=AwsSettings.from_table(table.table("aws")),
-            throughput_files=tuple(Path(name) for name in throughput.texts("files", [])),
-            workloads=tuple(Workload.from_table(one) for one in table.tables("workload")),
+            throughput_files=measurements,
+            workloads=tuple(
+                Workload.from_table(one, measurements) for one in table.tables("workload")
+            ),
             rules=tuple(Rule.read(one) for one in table.tables("rule")),
             receivers=read_receivers(table),
         )

@@ -48,13 +48,13 @@ class MachineServing:
     title: str = "self-hosting"
 
     @classmethod
-    def read(cls, table: Table, mix: Mix, files: Sequence[Path] = ()) -> MachineServing:
-        """From `self_host`; `files` are the user's own measurements."""
+    def read(cls, table: Table, mix: Mix, measurements: Sequence[Path] = ()) -> MachineServing:
+        """From `self_host`; `measurements` are files of the user's own."""
         whole, tokens = table.flag("whole_machines", False), optional(table, "tokens_per_month")
         if whole and not tokens:
             raise table.error("tokens_per_month", "is missing: whole_machines are bought for them")
         machine = Machine.read(table, training=False)
-        throughput = _throughput(table, machine.instance, mix, files)
+        throughput = _throughput(table, machine.instance, mix, measurements)
         fleet = _fleet(table, throughput, whole=whole)
         answer = _answer(table, mix, fleet.tokenizer_ratio)
         fixed = _fixed(table, tokens)
@@ -181,14 +181,14 @@ def _derate(table: Table, throughput: Throughput) -> Quantity:
     return Quantity.defined(known.name, known.unit, 1, "measured under the bound")
 
 
-def _throughput(table: Table, instance: str, mix: Mix, files: Sequence[Path]) -> Throughput:
+def _throughput(table: Table, instance: str, mix: Mix, measurements: Sequence[Path]) -> Throughput:
     given = [key for key in _SPEEDS if table.has(key)]
     if len(given) > 1:
         raise table.error(given[1], f"contradicts {given[0]}; give one of them")
     if table.has("gpus") and given != ["gpu_seconds"]:
         raise table.error("gpus", "belongs to gpu_seconds")
     if given == ["measured"]:
-        return serving_from(table, load(files), mix)
+        return serving_from(table, load(measurements), mix)
     if given == ["gpu_seconds"]:
         return _service(table, instance)
     if not given:

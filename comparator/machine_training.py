@@ -70,16 +70,16 @@ class MachineTraining:
 
     @classmethod
     def read(
-        cls, table: Table, tokens: Quantity | None, files: Sequence[Path] = ()
+        cls, table: Table, tokens: Quantity | None, measurements: Sequence[Path] = ()
     ) -> MachineTraining:
-        """From `self_host`; `tokens` are those that the API's side trains, `files` the user's own
-        measurements."""
+        """From `self_host`; `tokens` are those that the API's side trains, `measurements` files of
+        the user's own."""
         machine, runs = Machine.read(table, training=True), optional(table, "runs_per_year")
         block, machines = isinstance(machine.bought, CapacityBlock), assumption(table, "machines")
         training = cls(
             machine,
             machines,
-            *_durations(table, tokens, machines, files),
+            *_durations(table, tokens, machines, measurements),
             assumption(table, "attempts"),
             runs,
             assumption(table, "runs_per_block") if block else runs,
@@ -200,10 +200,10 @@ def _known(duration: Duration, at: datetime) -> Duration:
 
 
 def _durations(
-    table: Table, tokens: Quantity | None, machines: Quantity, files: Sequence[Path]
+    table: Table, tokens: Quantity | None, machines: Quantity, measurements: Sequence[Path]
 ) -> tuple[Duration, Duration | None]:
     """The duration that drives the cost, and the other one when both are given."""
-    hours, speed = optional(table, "hours_per_run"), _speed(table, tokens, machines, files)
+    hours, speed = optional(table, "hours_per_run"), _speed(table, tokens, machines, measurements)
     way = table.choice("duration", ("hours", "measured"), "hours" if hours else "measured")
     if not hours and not speed:
         raise table.error("hours_per_run", "is missing (or give tokens_per_second, or measured)")
@@ -215,7 +215,7 @@ def _durations(
 
 
 def _speed(
-    table: Table, tokens: Quantity | None, machines: Quantity, files: Sequence[Path]
+    table: Table, tokens: Quantity | None, machines: Quantity, measurements: Sequence[Path]
 ) -> Speed | MeasuredSpeed | None:
     given = [key for key in _SPEEDS if table.has(key)]
     if not given:
@@ -227,7 +227,7 @@ def _speed(
         raise table.error(given[0], "needs trained_tokens under `api`")
     setup, packing, tokenizer_ratio = (assumption(table, key) for key in _OF_SPEED)
     if table.has("measured"):
-        rate = training_from(table, load(files), machines.value.point)
+        rate = training_from(table, load(measurements), machines.value.point)
         return MeasuredSpeed(setup, tokens, rate, packing, tokenizer_ratio)
     return Speed(setup, tokens, assumption(table, "tokens_per_second"), packing, tokenizer_ratio)
 

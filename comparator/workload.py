@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -48,10 +48,13 @@ class Workload:
     claims: tuple[Claim, ...] = field(default=(), repr=False)
 
     @classmethod
-    def from_table(cls, table: Table) -> Workload:
-        """From one `[[workload]]`; ConfigError with one sentence when it makes no sense."""
+    def from_table(cls, table: Table, measurements: Sequence[Path] = ()) -> Workload:
+        """From one `[[workload]]`; ConfigError with one sentence when it makes no sense.
+
+        `measurements`: files of the user's own, beside those of the catalogue.
+        """
         name, kind = table.text("name"), table.choice("kind", KINDS)
-        self_host, api = _WAYS[kind](table)
+        self_host, api = _WAYS[kind](table, measurements)
         claims = tuple(_claim(claim) for claim in table.tables("claim", "id"))
         table.close()
         return cls(name, kind, self_host, api, claims)
@@ -120,24 +123,24 @@ def examples() -> tuple[Workload, ...]:
     return read_workloads(load(Path(__file__).with_name("examples.toml")))
 
 
-def _fine_tune(table: Table) -> tuple[Way, Way]:
+def _fine_tune(table: Table, measurements: Sequence[Path]) -> tuple[Way, Way]:
     if table.has("candidate"):
         return read_trainings(table)
     api, tokens = read_training(table)
-    return MachineTraining.read(table.table("self_host"), tokens), api
+    return MachineTraining.read(table.table("self_host"), tokens, measurements), api
 
 
-def _inference(table: Table) -> tuple[Way, Way]:
+def _inference(table: Table, measurements: Sequence[Path]) -> tuple[Way, Way]:
     mix = read_mix(table.table("tokens"))
     api = ApiTokens.read(table.table("api"), mix, "the API")
-    return MachineServing.read(table.table("self_host"), mix), api
+    return MachineServing.read(table.table("self_host"), mix, measurements), api
 
 
-def _api(table: Table) -> tuple[Way, Way]:
+def _api(table: Table, _: Sequence[Path]) -> tuple[Way, Way]:
     return read_pair(table, read_mix(table.table("tokens")))
 
 
-_WAYS: dict[str, Callable[[Table], tuple[Way, Way]]] = {
+_WAYS: dict[str, Callable[[Table, Sequence[Path]], tuple[Way, Way]]] = {
     "fine_tune": _fine_tune,
     "inference": _inference,
     "api": _api,

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -55,6 +57,10 @@ power_kw = 10
 electricity = 0.1
 pue = 1.2
 hosting_per_month = 730
+"""
+OURS = """\
+model,gpu,gpus,engine,load,evidence,date,source,precision,input_tokens,output_tokens,total_tokens_per_second
+our-8b,H100,1,vLLM,maximum,measured,2026-11-01,our bench,bf16,3000,1000,9000
 """
 EC2 = {"region": "us-east-1", "os": "Linux", "tenancy": "shared"}
 
@@ -522,3 +528,17 @@ def test_prices_scale_a_cost(hour: D, factor: D) -> None:
     one = costs(FINE_TUNE, 'term = "spot"', hour=str(hour))
     other = costs(FINE_TUNE, 'term = "spot"', hour=str(hour * factor))
     assert abs(other - one * factor) < PRECISION * other
+
+
+def test_measurements_of_ones_own_count(tmp_path: Path) -> None:
+    """A model that only the user's file knows has the speed that stands there."""
+    file = tmp_path / "ours.csv"
+    file.write_text(OURS, encoding="utf-8")
+    measured = 'measured = { model = "our-8b", precision = "bf16", engine = "vLLM" }'
+    text = SERVE.replace("tokens_per_second = 10_000", measured)
+    table = Table(tomllib.loads(text, parse_float=D), '[[workload]] "bot"')
+    way = Workload.from_table(table, [file]).self_host.as_of(datetime(2026, 11, 23, tzinfo=UTC))
+
+    assert isinstance(way, MachineServing)
+    assert isinstance(way.throughput, Quantity)
+    assert abs(way.throughput.value.point - 8 * 9000) < PRECISION
