@@ -156,7 +156,7 @@ def load(files: Sequence[Path] = ()) -> Catalogue:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """How a sentence about an unknown name ends: with names that look like it, or with nothing."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(known))
     return f"; did you mean {', '.join(close)}?" if close else ""
 
 

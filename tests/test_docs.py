@@ -23,6 +23,7 @@ from breakeven.cli import cli
 from breakeven.settings import Settings
 from comparator.rules import Rule
 from comparator.workload import Workload
+from pricebook.book import Look, record
 from pricebook.config import TOP, Table
 from pricebook.quote import Quote, Series
 from pricebook.runs import Held, note_held, note_run
@@ -66,6 +67,8 @@ def book_for_json(demo: tuple[Path, str], tmp_path_factory: pytest.TempPathFacto
     (folder / "pricing.md").write_bytes(page.read_bytes())
     (folder / "empty.html").write_text("hello\n")
     (folder / "models.json").write_text(CATALOGUE, encoding="utf-8")
+    _reserve(database)
+    (folder / "needs.txt").write_text("0\n1\n1\n2\n")
     (folder / "requests.jsonl").write_text("".join(_requests()), encoding="utf-8")
     return folder
 
@@ -76,6 +79,19 @@ def _requests() -> Iterator[str]:
         counts = {"prompt_tokens": 9, "completion_tokens": 4, "cached_tokens": 3}
         yield json.dumps({"created": 1_790_000_000 + hour * 3600, "usage": counts}) + "\n"
     yield "not JSON\n"
+
+
+def _reserve(database: str) -> None:
+    at = datetime(2026, 8, 21, 22, tzinfo=UTC)
+    place = {"region": "us-east-1", "os": "Linux", "tenancy": "shared"}
+    terms = {"term": "reserved", "term_years": "1", "payment": "none", "offering_class": "standard"}
+    series = Series.of("aws", "p4d.24xlarge", "instance", "hour", **place, **terms)
+    engine = open_book(database)
+    with engine.begin() as connection:
+        run = note_run(connection, "aws-ec2/reserved", at, "complete")
+        look = Look("aws-ec2/reserved", run, at, [(Quote(series, Decimal("19.22"), "", ""), None)])
+        record(connection, look)
+    engine.dispose()
 
 
 def _hold_a_price(database: str) -> None:
