@@ -5,7 +5,7 @@ what would change the answer most, and what others printed beside what comes out
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from textwrap import wrap
 from typing import Any
@@ -16,7 +16,7 @@ from comparator.cost import HOURS_A_YEAR
 from comparator.interval import Interval
 from comparator.machine_serving import MachineServing
 from comparator.machine_training import MachineTraining
-from comparator.ratio import Evaluation
+from comparator.ratio import Evaluation, priced
 from comparator.sensitivity import BreakEven, Sensitivity, break_evens, sensitivities, text
 from comparator.spread import Outlook
 from comparator.way import Prices
@@ -94,6 +94,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield from _section("Working, at the central figures", _working(evaluation))
     yield from _section("Figures", (f"{n}: {short(v)}" for n, v in explanation.figures.items()))
     yield from _section("Break-even", map(_break_even, explanation.break_evens))
+    yield from _tornado(explanation.sensitivities)
     yield from _section("What moves the ratio", map(_sensitivity, explanation.sensitivities))
     yield from _section(
         "What others printed, at the prices of their day",
@@ -116,6 +117,8 @@ def _figures(
     figures = _ratios(comparison)
     if isinstance(way, ApiTokens):
         return figures | _by_price(comparison)
+    if isinstance(way, MachineTraining | MachineServing) and prices:
+        figures |= _unsigned(way, comparison, prices)
     if isinstance(way, MachineTraining):
         figures |= _by_part(way, comparison) | _by_duration(way, comparison)
         return figures | _by_year(way, comparison, prices)
@@ -134,6 +137,25 @@ def _ratios(comparison: Comparison) -> dict[str, Decimal]:
         "ratio, highest": ratio.high,
     }
     return {"ratio": ratio.point} if ratio.certain else figures
+
+
+def _unsigned(
+    way: MachineTraining | MachineServing, comparison: Comparison, prices: Prices
+) -> dict[str, Decimal]:
+    """What the work would come to at the book's rate, for who signed another: a list price that was
+    cut since then makes a signed rate dear without moving it."""
+    if not way.machine.own_rate:
+        return {}
+    listed = replace(way, machine=replace(way.machine, own_rate=None))
+    found = {series: prices(series) for series in listed.needs()}
+    if any(price is None or price.amount is None for price in found.values()):
+        return {}
+    terms = listed.terms({series: priced(p) for series, p in found.items() if p}.__getitem__)
+    cost = Cost(comparison.self_host.unit, terms).value.point
+    return {
+        "ratio at the book's rate": cost / comparison.api.value.point,
+        "own rate / the book's": comparison.self_host.value.point / cost,
+    }
 
 
 def _by_price(comparison: Comparison) -> dict[str, Decimal]:
@@ -171,9 +193,7 @@ def _by_duration(way: MachineTraining, comparison: Comparison) -> dict[str, Deci
     other, unit, api = way.alternative, comparison.self_host.unit, comparison.api.value.point
     if not other:
         return {}
-    costs = {
-        each.by: Cost(unit, each.terms(comparison.price)).value.point for each in (way, other)
-    }
+    costs = {each.by: Cost(unit, each.terms(comparison.price)).value.point for each in (way, other)}
     hours, measured = costs["by hours given"], costs["by measured speed"]
     return {
         "a run, by hours given": hours,
@@ -268,6 +288,25 @@ def _sensitivity(found: Sensitivity) -> str:
         "no possible value" if found.flip is None else f"{short(found.flip)} {found.quantity.unit}"
     )
     return "; ".join([*words, f"ratio 1 at {flip}"])
+
+
+def _tornado(found: Iterable[Sensitivity]) -> Iterator[str]:
+    """A bar for each range, on one scale where equal distances are equal factors."""
+    wide = [each for each in found if each.swing > 1]
+    if not wide:
+        return
+    low = min(min(each.at_low, each.at_high) for each in wide)
+    span = (max(max(each.at_low, each.at_high) for each in wide) / low).ln()
+    yield from ("", "The ratio from each input's low to its high")
+    for each in wide:
+        ends = sorted((each.at_low, each.at_high))
+        begin, end = (round((value / low).ln() / span * (_BAR - 1)) for value in ends)
+        bar = " " * begin + "█" * (end - begin + 1)
+        left, right = map(short, ends)
+        yield f"  {each.quantity.name[:_NAME]:<{_NAME}} {left:>8} {bar:<{_BAR}} {right}"
+
+
+_NAME, _BAR = 40, 32
 
 
 def _printed(claim: Claim, ours: Decimal | None) -> str:

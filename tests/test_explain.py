@@ -240,3 +240,53 @@ def test_a_claim_in_json_has_both_figures() -> None:
 def test_figures_for_people(value: str, text: str) -> None:
     """Six digits, cents from a thousand on, none of them from a million on."""
     assert short(Decimal(value)) == text
+
+
+SIGNED = """
+name = "signed in 2024"
+kind = "fine_tune"
+api = { seller = "openai", product = "gpt-3.5-turbo", fee_per_run = 10 }
+[self_host]
+instance = "p4d.24xlarge"
+hours_per_run = 1
+attempts = 1
+hourly = 30
+"""
+
+
+def signed(text: str, hourly: str | None) -> Mapping[str, Decimal]:
+    """The figures of a workload with a rate of its own, beside a machine's price in the book."""
+    workload = Workload.from_table(Table(tomllib.loads(text, parse_float=Decimal), "workload"))
+
+    def price(series: Series) -> Price | None:
+        amount = None if hourly is None else Decimal(hourly)
+        return Price(series, amount, OCTOBER, "observed", OCTOBER, "aws-ec2/us-east-1")
+
+    return explain(evaluate(workload, price, OCTOBER), price).figures
+
+
+def test_a_signed_rate_stands_beside_the_books() -> None:
+    """$30 was signed and the list was cut to $20: 3 times the API, and 2 at the book's rate."""
+    figures = signed(SIGNED, "20")
+    assert figures["ratio"] == 3
+    assert figures["ratio at the book's rate"] == 2
+    assert figures["own rate / the book's"] == Decimal("1.5")
+
+
+@pytest.mark.parametrize(
+    ("text", "hourly"), [(SIGNED, None), (SIGNED.replace("hourly = 30", ""), "20")]
+)
+def test_nothing_stands_beside_what_is_unknown_or_the_same(text: str, hourly: str | None) -> None:
+    """A machine that is no longer sold has no rate today; the book's own rate is not compared."""
+    assert "ratio at the book's rate" not in signed(text, hourly)
+
+
+def test_a_bar_shows_what_each_range_does() -> None:
+    """The widest range first and as wide as the scale; ends in figures, lowest left."""
+    shown = printed(LLAMA).partition("The ratio from each input's low to its high\n")[2]
+    bars = shown.partition("\n\n")[0].splitlines()
+    assert [line[2:12] for line in bars] == ["utilisatio", "throughput", "machines k"]
+    assert bars[0].count("█") == 32
+    assert "3.66941 " in bars[0]
+    assert bars[0].endswith(" 19.5702")
+    assert all(10 < line.count("█") < 32 for line in bars[1:])
