@@ -105,7 +105,7 @@ def _card(heading: Tag) -> _Card:
     while card.parent and len(card.parent.find_all(_HEADINGS)) == 1:
         card = card.parent
     title = cell_of(heading).text
-    below = cell_of(card).text.partition(title)[2]
+    below = cell_of(card).text.partition(title)[2] if title else ""
     return _Card(title.replace("\n", " "), below.strip("\n"), card)
 
 

@@ -84,6 +84,11 @@ def test_a_text_with_a_model_that_is_not_known_is_no_card_of_the_model_above() -
     assert ["Opus 4.1"] == [aside.where for aside in reading.set_aside]
 
 
+def test_a_heading_without_words_is_passed_over() -> None:
+    """A card that lost its title leaves the others as they are."""
+    assert prices(read(PAGE)) == prices(read(f"{PAGE}<div><h3></h3><p>$20 a month</p></div>"))
+
+
 def test_a_text_without_models_is_refused() -> None:
     """Some text on prices per MTok is no list of them."""
     with pytest.raises(DocumentRefused, match="cards of models"):
