@@ -494,7 +494,8 @@ def _unescaped(text: str) -> str:
 
 # --- money and units ----------------------------------------------------------------------------
 
-_FIGURE = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
+# A comma behind a leading zero, 0,099, marks decimals and not thousands.
+_FIGURE = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 _USD = re.compile(rf"(?:(?:US)?\$|USD) ?({_FIGURE})(?![0-9.,]*[0-9])(?: USD\b)?")
 
 

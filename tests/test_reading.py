@@ -394,8 +394,8 @@ def test_dollars_are_read_exactly(text: str, amount: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "5", "€5", "¥5", "CA$5", "$0,50", "$1.000.50", "$1,00", "$5*", "$5¹", "$5K", "$5-$7",
-     "$-5", "-$5", "Free", "-", "$", "$٣"],
+    ["", "5", "€5", "¥5", "CA$5", "$0,50", "$0,099", "$1.000.50", "$1,00", "$5*", "$5¹", "$5K",
+     "$5-$7", "$-5", "-$5", "Free", "-", "$", "$٣"],
 )  # fmt: skip
 def test_what_is_not_dollars_is_refused(text: str) -> None:
     """No currency is assumed, and no figure is cut out of a longer one."""
@@ -418,7 +418,9 @@ def test_dollars_and_yuan_are_told_apart(text: str, money: tuple[str, Decimal, s
     assert money == leading_money(text)
 
 
-@pytest.mark.parametrize("text", ["5", "€5", "5 万元", "0.2.1元", "1,00元", "元", "about ¥5"])
+@pytest.mark.parametrize(
+    "text", ["5", "€5", "5 万元", "0.2.1元", "0,099元", "1,00元", "元", "about ¥5"]
+)
 def test_what_is_neither_dollars_nor_yuan_is_refused(text: str) -> None:
     """A figure without a currency that is known gives no amount."""
     with pytest.raises(Unreadable):
