@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from comparator import api_cost
 from comparator.api_cost import Usage
@@ -15,7 +14,7 @@ from comparator.comparison import Quantity, Term
 from comparator.cost import Mix
 from comparator.interval import Interval
 from comparator.tiers import covers, price_by_length, twins
-from comparator.way import PriceOf, Prices, conditions
+from comparator.way import PriceOf, Prices, Way, conditions
 from pricebook.config import Table
 from pricebook.offers import Offers
 from pricebook.quote import QUALIFIERS, Price, Series
@@ -71,7 +70,7 @@ class ApiModel:
 
 
 @dataclass(frozen=True, slots=True)
-class ApiTokens:
+class ApiTokens(Way):
     """Inference by API at a mix of input, cached input and output.
 
     `discount`: what a batch costs less where the seller has no price of its own for batches.
@@ -114,15 +113,6 @@ class ApiTokens:
         """What the formulas don't count."""
         cache = "cache storage" if self.usage.written else "cache writes and storage"
         return (cache, "repeated requests")
-
-    @property
-    def turns(self) -> tuple[datetime, ...]:
-        """None: an offer's prices say when it changes."""
-        return ()
-
-    def as_of(self, at: datetime) -> Self:
-        """As it is at any time."""
-        return self
 
     def needs(self) -> tuple[Series, ...]:
         """The prices of the meters that the mix uses."""

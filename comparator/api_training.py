@@ -12,7 +12,7 @@ from comparator.api import CANDIDATE, ApiModel, own
 from comparator.assumption import optional
 from comparator.closing import closing_days, closing_notes, refuse_closed
 from comparator.comparison import Quantity, Term
-from comparator.way import PriceOf
+from comparator.way import PriceOf, Way
 from pricebook.config import Table
 from pricebook.quote import Series
 
@@ -37,7 +37,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class ApiTraining:
+class ApiTraining(Way):
     """Fine-tuning by API, at least `minimum`; then the tuned model is kept and used, if at all.
 
     `training` is what counts towards the minimum, empty when there is a known `fee` per run
@@ -78,6 +78,11 @@ class ApiTraining:
     def turns(self) -> tuple[datetime, ...]:
         """The days on which an offer ends."""
         return closing_days(self.model.seller, "training")
+
+    @property
+    def bends(self) -> bool:
+        """Where there is a minimum fee."""
+        return self.minimum is not None
 
     def as_of(self, at: datetime) -> Self:
         """The same; Unknown when the seller takes no new jobs by then."""

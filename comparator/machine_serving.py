@@ -18,7 +18,7 @@ from comparator.machine import Machine
 from comparator.measured import MeasuredServing, serving_from
 from comparator.memory import check_gpus, check_memory
 from comparator.rate import MACHINE_HOUR
-from comparator.way import PriceOf
+from comparator.way import PriceOf, Way
 from pricebook.config import Table
 from pricebook.quote import Series
 
@@ -30,7 +30,7 @@ _ONE_MACHINE = Quantity.defined("machines", "machines", 1, "a copy stands on one
 
 
 @dataclass(frozen=True, slots=True)
-class MachineServing:
+class MachineServing(Way):
     """Inference with an open model on machines, at a constant speed or by length of request.
 
     `answer`: output tokens of the open model where the API's gives those of `mix`. `fixed`: what

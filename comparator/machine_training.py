@@ -19,7 +19,7 @@ from comparator.machine import Machine
 from comparator.measured import MeasuredTraining, training_from
 from comparator.memory import check_memory
 from comparator.purchase import CapacityBlock
-from comparator.way import PriceOf, Unknown
+from comparator.way import PriceOf, Unknown, Way
 from pricebook.config import Table
 from pricebook.quote import Series
 
@@ -49,7 +49,7 @@ _OF_SPEED = ("setup_seconds", "packing", "tokenizer_ratio")
 
 
 @dataclass(frozen=True, slots=True)
-class MachineTraining:
+class MachineTraining(Way):
     """Fine-tuning on machines, each run of given hours or of measured speed.
 
     Where hours are paid whether used or not (a year's, a Capacity Block's), `paid_runs` share them;

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from comparator.api_training import ApiTraining
 from comparator.comparison import Comparison, Quantity
 from comparator.interval import Interval
 from comparator.spread import Outlook
-from comparator.way import Prices, Unknown, label
+from comparator.way import Discontinued, Prices, Unknown, label
 from comparator.workload import Workload
+from pricebook.book import OBSERVED
 from pricebook.offers import NOTHING_ELSE, Offers
 from pricebook.quote import UNITS, Price, Series, isoformat
 
@@ -25,7 +25,8 @@ class Evaluation:
 
     Costs and ratio are p10, the figure at all points, and p90 (`comparator.spread`). `workload`
     is by the measurements of that time, where it has any; `calculation` is that of the workload
-    as configured. `notes`: what was known by then of the end of an offer, in sentences.
+    as configured. `notes`: what was known by then of the end of an offer, in sentences. `gone`: what
+    is missing is sold no more.
     """
 
     workload: Workload
@@ -35,10 +36,13 @@ class Evaluation:
     reason: str = ""
     outlook: Outlook | None = None
     notes: tuple[str, ...] = ()
+    gone: bool = False
 
     @property
     def health(self) -> str:
-        """Fresh, or unknown; how old a source may be is for the rules to say."""
+        """Fresh, unknown or gone; how old a source may be is for the rules to say."""
+        if self.gone:
+            return "gone"
         return "unknown" if self.comparison is None else "fresh"
 
     @property
@@ -103,20 +107,17 @@ def evaluate(
 
     `offers` is asked for prices by the length of the prompt, and for ends that are announced.
     """
-    told = _closings(workload, at)
+    told = workload.notes(at)
     try:
         known = workload.as_of(at)
         comparison = _compared(known, prices, offers)
     except Unknown as error:
-        return Evaluation(workload, at, workload.calculation, None, str(error), notes=told)
+        gone = isinstance(error, Discontinued)
+        return Evaluation(
+            workload, at, workload.calculation, None, str(error), notes=told, gone=gone
+        )
     outlook, notes = Outlook.of(comparison), (*told, *_ends(comparison, offers))
     return Evaluation(known, at, workload.calculation, comparison, outlook=outlook, notes=notes)
-
-
-def _closings(workload: Workload, at: datetime) -> tuple[str, ...]:
-    ways = (workload.self_host, workload.api)
-    told = (note for way in ways if isinstance(way, ApiTraining) for note in way.notes(at))
-    return tuple(dict.fromkeys(told))
 
 
 def _ends(comparison: Comparison, offers: Offers) -> Iterator[str]:
@@ -142,7 +143,9 @@ def in_force(series: Series, price: Price | None) -> Price:
     if price is None:
         raise Unknown(f"no price known for {series}")
     if price.amount is None:
-        raise Unknown(f"withdrawn on {price.valid_from:%Y-%m-%d}: {price.series}")
+        # An announced end says that the next price isn't known, not that there will be none.
+        error = Discontinued if price.basis == OBSERVED else Unknown
+        raise error(f"withdrawn on {price.valid_from:%Y-%m-%d}: {price.series}")
     return price
 
 
@@ -181,10 +184,10 @@ def _input(quantity: Quantity) -> Mapping[str, Any]:
 
 def _point(quantity: Quantity) -> Mapping[str, Any]:
     point = {"value": str(quantity.value.point), "unit": quantity.unit}
-    return point | ({"evidence": _evidence(quantity.price)} if quantity.price else {})
+    return point | ({"evidence": evidence(quantity.price)} if quantity.price else {})
 
 
-def _evidence(price: Price) -> Mapping[str, str]:
+def evidence(price: Price) -> Mapping[str, str]:
     """Where the price was read, and when; only what is known."""
     known = {
         "source": price.source,

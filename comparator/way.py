@@ -10,6 +10,7 @@ from comparator.assumption import GIVEN, assumption
 from comparator.comparison import Quantity, Term
 from comparator.cost import Mix
 from pricebook.config import Table
+from pricebook.offers import Offers
 from pricebook.quote import Price, Series
 
 PriceOf: TypeAlias = Callable[[Series], Quantity]
@@ -38,8 +39,12 @@ class Unknown(Exception):
     """Why a workload has no ratio at a time, in one clause that names what is missing."""
 
 
+class Discontinued(Unknown):
+    """What is missing isn't sold any more."""
+
+
 class Way(Protocol):
-    """One way to do the work of a workload."""
+    """One way to do the work of a workload; what most ways have in common stands here."""
 
     @property
     def title(self) -> str:
@@ -52,12 +57,31 @@ class Way(Protocol):
     @property
     def turns(self) -> tuple[datetime, ...]:
         """The times at which `as_of` may begin to give something else."""
+        return ()
+
+    @property
+    def bends(self) -> bool:
+        """Whether prices change the form of its formulas: a minimum fee, above some price."""
+        return False
 
     def as_of(self, at: datetime) -> Self:
         """The same way by what was measured, and on offer, at that time; Unknown when it can't."""
+        return self
+
+    def notes(self, at: datetime) -> tuple[str, ...]:
+        """What was announced by then of the end of the offer, in sentences."""
+        return ()
 
     def needs(self) -> tuple[Series, ...]:
         """The prices without which there is no answer."""
+
+    def may_need(self, offers: Offers) -> tuple[Series, ...]:
+        """`needs`, and what may stand in for them."""
+        return self.needs()
+
+    def price(self, series: Series, prices: Prices, offers: Offers) -> Price | None:
+        """What one of `needs` costs; Unknown when it can't be told which price holds."""
+        return prices(series)
 
     def terms(self, price: PriceOf) -> tuple[Term, ...]:
         """What it costs, from the prices that `needs` names."""

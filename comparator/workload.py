@@ -10,7 +10,7 @@ from pathlib import Path
 
 from comparator import cost
 from comparator.api import ApiTokens, read_pair
-from comparator.api_training import ApiTraining, read_training, read_trainings
+from comparator.api_training import read_training, read_trainings
 from comparator.comparison import Comparison, Cost
 from comparator.machine_serving import MachineServing
 from comparator.machine_training import MachineTraining
@@ -81,9 +81,12 @@ class Workload:
 
     @property
     def bends(self) -> bool:
-        """Whether prices change the form of the formulas: a minimum fee, above some price."""
-        ways = (self.self_host, self.api)
-        return any(isinstance(way, ApiTraining) and way.minimum is not None for way in ways)
+        """Whether prices change the form of the formulas."""
+        return self.self_host.bends or self.api.bends
+
+    def notes(self, at: datetime) -> tuple[str, ...]:
+        """What was announced by then of the end of an offer, each sentence once."""
+        return tuple(dict.fromkeys(self.self_host.notes(at) + self.api.notes(at)))
 
     def needs(self) -> tuple[Series, ...]:
         """The prices without which there is no ratio, each once."""
@@ -91,16 +94,12 @@ class Workload:
 
     def may_need(self, offers: Offers) -> tuple[Series, ...]:
         """The same, and what may stand in for them: prices by the length of the prompt."""
-        tokens = [way for way in (self.self_host, self.api) if isinstance(way, ApiTokens)]
-        instead = (series for way in tokens for series in way.may_need(offers))
-        return tuple(dict.fromkeys((*self.needs(), *instead)))
+        return tuple(dict.fromkeys(self.self_host.may_need(offers) + self.api.may_need(offers)))
 
     def price(self, series: Series, prices: Prices, offers: Offers) -> Price | None:
         """What one of `needs` costs; Unknown when it can't be told which price holds."""
-        for way in (self.self_host, self.api):
-            if isinstance(way, ApiTokens) and series in way.needs():
-                return way.price(series, prices, offers)
-        return prices(series)
+        way = self.self_host if series in self.self_host.needs() else self.api
+        return way.price(series, prices, offers)
 
     def compare(self, price: PriceOf) -> Comparison:
         """Both costs, from the prices that `needs` names."""

@@ -192,7 +192,7 @@ def test_an_unknown_price_makes_the_ratio_unknown(
     gone: dict[Series, Decimal | None] = {series: None} if how == "withdrawn" else {}
     found = at(workload, rest | gone)
     assert (found.ratio, found.self_host, found.api) == (None, None, None)
-    assert (found.health, found.outlook) == ("unknown", None)
+    assert found.health == {"unknown": "unknown", "withdrawn": "gone"}[how]
     assert f"{series.seller} {series.product} {series.meter}" in found.reason
 
 
