@@ -60,7 +60,7 @@ SHAPES = {
     ),
     "instances": Shape(
         ("instance", "gpus", "gpu", "gpu_memory_mib", "source"),
-        ("instance", "gpus", "gpu", "gpu_memory_mib", "source"),
+        ("instance", "gpu", "gpus", "gpu_memory_mib", "source"),
     ),
 }
 """What `--show` may name, and how it is shown."""

@@ -152,8 +152,9 @@ class MeasuredServing:
         return _mean(readings, along(readings, wanted))
 
     def _speed(self, reading: Reading) -> Quantity:
-        size = reading.row.gpus
-        rate = self.machine.groups(size) * size / reading.seconds
+        row = reading.row
+        measured = None if reading.between else row.total_rate
+        rate = self.machine.groups(row.gpus) * (measured or row.gpus / reading.seconds)
         error = TENTH * INTERPOLATION_ERROR if reading.between else Decimal(0)
         return ASSUMPTIONS["tokens_per_second"].quantity(_around(rate, error), reading.source)
 
