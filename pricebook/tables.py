@@ -265,8 +265,10 @@ class Message(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     event_id: Mapped[str] = mapped_column(ForeignKey(EventRow.id))
     receiver: Mapped[str]
+    reminder: Mapped[int] = mapped_column(default=0)
+    """0: the event's own message; else the number of a reminder that it still is so."""
     status: Mapped[str] = mapped_column(default="pending")
-    """pending, delivered, refused, dead."""
+    """pending, delivered, refused, dead, silenced."""
     created_at: Mapped[datetime]
     next_attempt_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
@@ -274,11 +276,15 @@ class Message(Base):
     """An earlier attempt may have arrived: the next one says so, with the same event id."""
     outstanding: Mapped[list[Any] | None]
     """Mail addresses that are still to get it, when others already have; NULL: all of them."""
+    parcel: Mapped[str | None]
+    """Id of the notice that it is part of, from the moment that one may have arrived."""
+    thread: Mapped[str | None]
+    """Where it was told, in the channel's own words: what follows in its episode goes there."""
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
 
     __table_args__ = (
-        UniqueConstraint("event_id", "receiver"),
+        UniqueConstraint("event_id", "receiver", "reminder"),
         Index(None, "status", "next_attempt_at"),
     )
 
@@ -292,9 +298,33 @@ class Attempt(Base):
     message_id: Mapped[int] = mapped_column(ForeignKey(Message.id), index=True)
     at: Mapped[datetime]
     outcome: Mapped[str]
-    """delivered, never_sent, refused, ambiguous."""
+    """delivered, never_sent, refused, ambiguous; silenced: not tried, and not going to be."""
     code: Mapped[str] = mapped_column(default="")
     reason: Mapped[str] = mapped_column(default="")
+
+
+class Pause(Base):
+    """Until when a receiver wants nothing: it said so itself, or refused what it was given."""
+
+    __tablename__ = "pause"
+
+    receiver: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
+
+class SilenceRow(Base):
+    """A `comparator.silence.Silence`: nobody is told of what it matches until it ends."""
+
+    __tablename__ = "silence"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+    reason: Mapped[str]
+    rule: Mapped[str] = mapped_column(default="")
+    workload: Mapped[str] = mapped_column(default="")
+    seller: Mapped[str] = mapped_column(default="")
+    pattern: Mapped[str] = mapped_column(default="")
 
 
 class Schedule(Base):

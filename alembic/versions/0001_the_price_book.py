@@ -144,17 +144,22 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("reminder", sa.Integer(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("created_at", pricebook.types.Instant(), nullable=False),
         sa.Column("next_attempt_at", pricebook.types.Instant(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("ambiguous", sa.Boolean(), nullable=False),
         sa.Column("outstanding", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("parcel", sa.Text(), nullable=True),
+        sa.Column("thread", sa.Text(), nullable=True),
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.Column("lease_until", pricebook.types.Instant(), nullable=True),
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_message_event_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
-        sa.UniqueConstraint("event_id", "receiver", name=op.f("uq_message_event_id_receiver")),
+        sa.UniqueConstraint(
+            "event_id", "receiver", "reminder", name=op.f("uq_message_event_id_receiver_reminder")
+        ),
     )
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.create_index(
@@ -162,6 +167,27 @@ def upgrade() -> None:
             ["status", "next_attempt_at"],
             unique=False,
         )
+
+    op.create_table(
+        "pause",
+        sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("until", pricebook.types.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("receiver", name=op.f("pk_pause")),
+    )
+    op.create_table(
+        "silence",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("starts_at", pricebook.types.Instant(), nullable=False),
+        sa.Column("ends_at", pricebook.types.Instant(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("workload", sa.Text(), nullable=False),
+        sa.Column("seller", sa.Text(), nullable=False),
+        sa.Column("pattern", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silence")),
+    )
+    with op.batch_alter_table("silence", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_silence_ends_at"), ["ends_at"], unique=False)
 
     op.create_table(
         "run",
