@@ -58,11 +58,12 @@ def _parts(line: str) -> list[tuple[object, ...]]:
 def is_cut(row: Row) -> bool:
     """Whether a row lacks a cell, and nobody knows which: the prices behind it moved.
 
-    Models without a price in the last columns leave those cells out in all their rows.
+    Models without a price in the last columns leave those cells out in all tables of the kind.
     """
     if len(row.labels) + len(row.prices) == len(row.table.columns) or not row.prices:
         return False
-    whole = {(name, labels.get("Feature")) for name, labels in _rows(row.table)}
+    alike = [table for table in row.page.tables if table.columns == row.table.columns]
+    whole = {(name, labels.get("Feature")) for table in alike for name, labels in _rows(table)}
     return len(row.prices) > 1 or (row.name, row.labels.get("Feature")) in whole
 
 

@@ -25,7 +25,10 @@ def tables(document: Document) -> list[Table]:
         raise DocumentRefused(
             f"google-vertex: {document.url} is {document.form}, only html is read"
         )
-    return html_tables(_with_tab_headings(_mended(document.text)))
+    mended = re.sub(
+        r"<table\b[\s\S]*?</table>", _without_names_of_lost_rows, _mended(document.text)
+    )
+    return html_tables(_with_tab_headings(mended))
 
 
 def _with_tab_headings(html: str) -> str:
@@ -57,6 +60,21 @@ def _mended(html: str) -> str:
     opened = re.sub(r"(<tr\b[^>]*>)\s*(?=<tr\b)", r"\1</tr>", html)
     closed = re.sub(r"</tr>\s*(?=<t[dh]\b)", "</tr><tr>", opened)
     return _STRAY.sub(r"\1<td>\2</td>", _OPEN_CELL.sub(r"\1</\2>", closed))
+
+
+def _without_names_of_lost_rows(table: re.Match[str]) -> str:
+    """The table with each name on its own row alone that should reach far beyond the last row.
+
+    Its rows are lost, and those that are left may be another model's. The page itself has a name
+    that reaches one row too far.
+    """
+    rows = re.split(r"(?=<tr\b)", table[0])
+    for at, row in enumerate(rows):
+        reach = re.search(r'rowspan="?([0-9]+)', row)
+        is_name = len(re.findall(r"<t[dh]\b", row)) == 1
+        if reach and is_name and int(reach[1]) > len(rows) - at + 1:
+            rows[at] = row.replace(reach[0], "")
+    return "".join(rows)
 
 
 def is_price_table(table: Table) -> bool:

@@ -288,6 +288,30 @@ def test_rows_away_from_the_name_of_their_model_are_set_aside() -> None:
     ]
 
 
+def test_rows_below_a_name_whose_own_rows_are_lost_are_set_aside() -> None:
+    """A name that should reach far beyond the last row has lost rows, maybe those that it had."""
+    start = PAGE.index("<tr><td>1M Input tokens")
+    end = PAGE.index("<tr><td>1M input audio tokens")
+
+    reading = read(PAGE[:start] + PAGE[end:])
+
+    assert not [quote for quote in reading.quotes if quote.where.startswith("Token-based")]
+    assert any("Token-based" in aside.where for aside in reading.set_aside)
+
+
+def test_a_long_price_in_the_place_of_a_short_one_is_set_aside() -> None:
+    """A row with one cell is known to have two in other regions: nobody knows which is lost."""
+    start = PAGE.index("<section><h3>us-east5")
+    end = PAGE.index("</section>", start)
+    other = PAGE[start:end].replace("us-east5", "europe-west1")
+    other = re.sub(r"<td>Input: \$3.30.*?</td>", "", other)
+
+    reading = read(PAGE[:start] + other + PAGE[start:])
+
+    assert not [q for q in reading.quotes if "europe-west1 › Claude Sonnet" in q.where]
+    assert lines(read(PAGE)) == [t for t in lines(reading) if "region=europe-west1" not in t]
+
+
 def test_a_cell_that_lost_its_tag_stays_in_its_column() -> None:
     """Words between two cells are a cell, or those behind them would move to other columns."""
     assert lines(read(PAGE)) == lines(changed("<td>$12</td>", "$12</td>"))
