@@ -23,7 +23,7 @@ from pricebook.quote import SetAside
 from scraper.astro import islands
 from scraper.document import Document
 from scraper.mdx import Call, components, without_tags
-from scraper.reading import Table, Unreadable, html_tables, markdown_tables
+from scraper.reading import Table, Unreadable, html_tables, leading_usd, markdown_tables
 
 TIER_MARK = "Service tier: "
 """Begins the line that is written above a table whose service tier the page says in its code."""
@@ -244,8 +244,29 @@ def _text_token_grids(rows: Sequence[tuple[str, ...]]) -> Iterator[_Grid]:
     lengths = {len(row) for row in rows}
     if strange := lengths - set(_TEXT_TOKENS):
         raise Unreadable(f"rows of {min(strange)} cells, and no headings say what they are")
-    for length in sorted(lengths or _TEXT_TOKENS):
-        yield [_TEXT_TOKENS[length], *(row for row in rows if len(row) == length)]
+    widths = {_width(row) for row in rows}
+    for width in sorted(widths or _TEXT_TOKENS):
+        yield [_TEXT_TOKENS[width], *(row for row in rows if _width(row) == width)]
+
+
+def _width(row: tuple[str, ...]) -> int:
+    """How many columns a row is for: its cells, or one less with a decimal comma in it, `0,3`.
+
+    Then the cells are no such prices: all cache writes so far cost 1.25 times the input.
+    """
+    if len(row) != 5:
+        return len(row)
+    _, sent, found, written, answered = (_dollars(cell) for cell in row)
+    if not (sent and written and answered):
+        return 4 if 0 in (sent, written, answered) else 5
+    return 5 if sent < written < min(2 * sent, answered) and found != 0 else 4
+
+
+def _dollars(printed: str) -> Decimal | None:
+    try:
+        return leading_usd(printed)[0]
+    except Unreadable:
+        return None
 
 
 def _printed(value: Any) -> str:

@@ -218,6 +218,17 @@ def test_rows_of_unknown_length_are_refused() -> None:
         changed("2026-07-06.md", "2.5, 0.25, 3.125, 15]", "2.5, 0.25, 3.125, 4, 15]")
 
 
+@pytest.mark.parametrize("cells", ["5, 0.5, 0,3", "5, 0,5, 30", "5, null, 7,5", "2,5, 0.5, 30"])
+def test_a_decimal_comma_makes_no_cache_writes(cells: str) -> None:
+    """A row that seems to have a cell more than others, with an odd price for it, is set aside."""
+    row = '["gpt-5.5 (<272K context length)", 5, 0.5, 30]'
+    reading = changed("2026-07-06.md", row, row.replace("5, 0.5, 30", cells))
+
+    gone = lines(read_file(CASES / "2026-07-06.md")) - lines(reading)
+    assert 3 == len([text for text in gone if "gpt-5.5 " in text])
+    assert lines(reading) < lines(read_file(CASES / "2026-07-06.md"))
+
+
 def test_a_renamed_tier_is_refused_by_its_name() -> None:
     """Prices of an unknown tier are not prices of a known one."""
     with pytest.raises(PageChanged, match='the service tier "economy" is unknown'):
