@@ -29,7 +29,7 @@ def neighbours(points: Iterable[Point], at: Point) -> Weights | None:
 def along(values: Iterable[Decimal], at: Decimal) -> Mapping[Decimal, Decimal] | None:
     """The same on a line."""
     weights = neighbours([(value, _ZERO) for value in values], (at, _ZERO))
-    return weights and {value: weight for (value, _), weight in weights.items()}
+    return None if weights is None else {value: weight for (value, _), weight in weights.items()}
 
 
 def _segments(points: Iterable[Point], at: Point) -> Iterator[Weights]:
