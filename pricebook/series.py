@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
@@ -76,7 +76,7 @@ def series_ids(
 
 def series_id(connection: Connection, series: Series) -> int | None:
     """The id of one series, None when the book has never heard of it."""
-    query = select(SeriesRow.id).filter_by(**_row(series))
+    query = select(SeriesRow.id).filter_by(**row_of(series))
     return connection.execute(query).scalar()
 
 
@@ -91,11 +91,12 @@ def series_of(row: Found) -> Series:
 
 
 def _made(connection: Connection, series: Series) -> int:
-    made = insert(SeriesRow).values(**_row(series)).returning(SeriesRow.id)
+    made = insert(SeriesRow).values(**row_of(series)).returning(SeriesRow.id)
     return int(connection.execute(made).scalar_one())
 
 
-def _row(series: Series) -> Mapping[str, str]:
+def row_of(series: Series) -> dict[str, str]:
+    """The columns of table `series` that hold it: the inverse of `series_of`."""
     qualifiers = dict(series.qualifiers)
     columns = {name: qualifiers.pop(name, "") for name in _COLUMNS}
     return {

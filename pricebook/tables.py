@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, MetaData, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Integer, MetaData, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pricebook.types import Document, Exact, Instant, Money
@@ -176,6 +176,31 @@ class Current(Base):
     unseen_since: Mapped[datetime | None]
     missing_since: Mapped[datetime | None]
 
+    __table_args__ = (
+        # Who looks for the few that were not seen doesn't go through a million that were.
+        Index(
+            "ix_current_unseen",
+            "partition_id",
+            sqlite_where=text("unseen_since IS NOT NULL"),
+            postgresql_where=text("unseen_since IS NOT NULL"),
+        ),
+    )
+
+
+class ListMemory(Base):
+    """What is remembered of the last price list of a partition, written in the transaction that
+    enters it: its version, and digests of its lines (`scraper.aws.line_memory`)."""
+
+    __tablename__ = "list_memory"
+
+    partition_id: Mapped[int] = mapped_column(
+        ForeignKey(Partition.id), primary_key=True, autoincrement=False
+    )
+    run_id: Mapped[int] = mapped_column(ForeignKey(Run.id))
+    """The run that entered this list."""
+    version: Mapped[str]
+    memory: Mapped[bytes]
+
 
 class Review(Base):
     """What the gate set aside: never compared, never alerted on, until a person or a look says."""
@@ -273,11 +298,11 @@ class Message(Base):
     next_attempt_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     ambiguous: Mapped[bool] = mapped_column(default=False)
-    """An earlier attempt may have arrived: the next one says so, with the same event id."""
+    """An earlier attempt may have arrived: the next one says so, under the same id."""
     outstanding: Mapped[list[Any] | None]
     """Mail addresses that are still to get it, when others already have; NULL: all of them."""
     parcel: Mapped[str | None]
-    """Id of the notice that it is part of, from the moment that one may have arrived."""
+    """Id of the notice that it is part of, once somebody may have that: it stays as it is."""
     thread: Mapped[str | None]
     """Where it was told, in the channel's own words: what follows in its episode goes there."""
     lease_owner: Mapped[str | None]
