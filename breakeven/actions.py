@@ -48,9 +48,9 @@ def accept(app: App, number: int) -> str:
         )
         # Of several documents nobody knows any more which one it stood in.
         fetch = runs.only_fetch(connection, row.run_id)
-        book.accept(connection, book.Look(row.partition, run, now, [(quote, fetch)]))
+        changes = book.accept(connection, book.Look(row.partition, run, now, [(quote, fetch)]))
         runs.decide(connection, number, runs.ACCEPTED, now)
-        events = judge_now(app, connection)
+        events = judge_now(app, connection, changes)
     told = (f"event: {event.rule}, {event.workload}: {event.kind}" for event in events)
     return "\n".join([f"accepted: {quote.series} = {digits(quote.amount)}", *told])
 

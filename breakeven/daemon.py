@@ -24,6 +24,7 @@ from comparator import outbox
 from comparator.event import Event
 from comparator.judge import judge
 from comparator.outbox import Outcome
+from pricebook.book import Change
 from pricebook.errors import BreakevenError, ConfigError, FetchFailed, SourceError
 from pricebook.runs import last_fetch
 from pricebook.schema import open_book, reading
@@ -136,8 +137,11 @@ def run_source(app: App, claimed: Claim) -> Run:
     return run
 
 
-def judge_now(app: App, connection: Connection) -> list[Event]:
-    """Recompute every workload and let every rule see it, in the caller's transaction."""
+def judge_now(app: App, connection: Connection, changes: Sequence[Change]) -> list[Event]:
+    """Recompute every workload and let every rule see it, in the caller's transaction.
+
+    `changes`: what that transaction has changed of prices.
+    """
     now = app.now()
     settings = app.settings
     judged = judge(
@@ -147,6 +151,7 @@ def judge_now(app: App, connection: Connection) -> list[Event]:
         settings.receivers,
         prices_at(connection, settings, now),
         now,
+        changes,
     )
     return list(judged.events)
 
@@ -201,7 +206,8 @@ def _run(app: App, claimed: Claim) -> Run:
     with app.engine.begin() as connection:
         schedule.renew(connection, claimed, app.now())
         entered = [enter(connection, one, app.settings.gate) for one in taken]
-        events = judge_now(app, connection)
+        changes = [change for one in entered for change in one.changes]
+        events = judge_now(app, connection, changes)
         _finish(app, connection, claimed, entered)
     return entered, events
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from comparator.receivers import Receiver, read_receivers
-from comparator.rules import Rule, check_names
+from comparator.rules.header import Collecting
+from comparator.rules.rulebook import Rule, check_rules, read_rule
 from comparator.workload import Workload
 from pricebook.config import Table, load, naming
 from pricebook.errors import ConfigError
@@ -48,11 +49,12 @@ class Settings:
         database, collect = table.table("database"), table.table("collect")
         throughput = table.table("throughput")
         measurements = tuple(Path(name) for name in throughput.texts("files", []))
+        collecting = Collecting(collect.duration("every", "6h"), _sources(collect))
         settings = cls(
             database_url=database.text("url", "sqlite:///breakeven.db"),
             evidence=database.text("evidence", "evidence"),
-            source_names=_sources(collect),
-            every=collect.duration("every", "6h"),
+            source_names=collecting.sources,
+            every=collecting.every,
             pages=_pages(collect),
             http=HttpSettings.from_table(table.table("http")),
             gate=GateSettings.from_table(table.table("gate")),
@@ -61,7 +63,7 @@ class Settings:
             workloads=tuple(
                 Workload.from_table(one, measurements) for one in table.tables("workload")
             ),
-            rules=tuple(Rule.read(one) for one in table.tables("rule")),
+            rules=tuple(read_rule(one, collecting) for one in table.tables("rule")),
             receivers=read_receivers(table),
         )
         for part in (database, collect, throughput, table):
@@ -125,7 +127,7 @@ class Settings:
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ConfigError(f"[[{kind}]]: two are called {sorted(twice)[0]!r}; rename one")
-        check_names(self.rules, [one.name for one in self.workloads], self.receivers)
+        check_rules(self.rules, self.workloads, self.receivers)
 
 
 def known_sources() -> list[str]:

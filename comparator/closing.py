@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from comparator.way import Unknown
+from comparator.way import Discontinued
 
 _SOLD = {"training": "new fine-tuning jobs"}
 """What a seller stops taking, by meter."""
@@ -38,16 +38,21 @@ class Closing:
 
 
 def refuse_closed(seller: str, meter: str, at: datetime) -> None:
-    """Unknown when the seller doesn't sell it to anybody any more."""
+    """Discontinued when the seller doesn't sell it to anybody any more."""
     for closing in _announced(seller, meter, at):
         if closing.closes <= at and not closing.whose:
-            raise Unknown(closing.told(at))
+            raise Discontinued(closing.told(at))
 
 
 def closing_days(seller: str, meter: str) -> tuple[datetime, ...]:
     """The days on which a seller stops selling it to somebody."""
     wanted = seller, meter
     return tuple(one.closes for one in _closings() if (one.seller, one.meter) == wanted)
+
+
+def closings(at: datetime) -> tuple[Closing, ...]:
+    """What was announced by `at`, the first end first."""
+    return tuple(closing for closing in _closings() if closing.announced <= at)
 
 
 def closing_notes(seller: str, meter: str, at: datetime) -> tuple[str, ...]:

@@ -14,12 +14,21 @@ from pricebook.quote import isoformat
 KINDS = {
     "initial": "already past the threshold when first seen",
     "fired": "crossed the threshold",
+    "worsened": "went further past the threshold",
     "resolved": "came back across the threshold",
+    "discontinued": "what it rests on is not sold any more",
+    "price_changed": "a price changed",
+    "price_scheduled": "a price is announced",
+    "offer_closes": "an offer is about to end",
+    "taken_back": "what was announced is not announced any more",
     "source_stale": "a source has not been read for too long",
     "source_error": "a source fails again and again",
     "source_recovered": "a source is read again",
     "needs_review": "the gate set a price aside",
-    "rule_changed": "a rule was edited and judged anew, or removed",
+    "rule_edited": "a rule or its workload was edited, and judged anew",
+    "rule_removed": "a rule was removed",
+    "undelivered": "a receiver doesn't get its messages",
+    "reminder": "is still past the threshold",
     "test": "a test message",
 }
 
@@ -64,7 +73,9 @@ class Event:
     `resolved`: when the episode began). `threshold` is the rule's words ("ratio falls below 1").
     `before`/`after` are the ratios at the last told state and now; `costs` the two costs now,
     by what a verdict calls each way ("self-hosting", "the API"), in `cost_unit` ("USD per run").
-    `verdict`: which way is cheaper now.
+    `verdict`: which way is cheaper now. `measure`: what `before` and `after` are when they are no
+    ratios, with its unit: "break-even volume, tokens a month".
+    `flips`: for each input that could do it alone, in words, what would end the episode.
     """
 
     id: str
@@ -83,6 +94,8 @@ class Event:
     verdict: str = ""
     why: tuple[Cause, ...] = ()
     text: str = ""
+    measure: str = "ratio"
+    flips: tuple[str, ...] = ()
 
     def details(self) -> dict[str, Any]:
         """Everything but the columns of table `event`, as JSON."""
@@ -97,6 +110,8 @@ class Event:
             "verdict": self.verdict,
             "why": [cause.as_dict() for cause in self.why],
             "text": self.text,
+            "measure": self.measure,
+            "flips": list(self.flips),
         }
 
     @classmethod
@@ -115,4 +130,6 @@ class Event:
             verdict=details["verdict"],
             why=tuple(Cause.from_dict(cause) for cause in details["why"]),
             text=details["text"],
+            measure=details["measure"],
+            flips=tuple(details["flips"]),
         )

@@ -25,8 +25,8 @@ class Evaluation:
 
     Costs and ratio are p10, the figure at all points, and p90 (`comparator.spread`). `workload`
     is by the measurements of that time, where it has any; `calculation` is that of the workload
-    as configured. `notes`: what was known by then of the end of an offer, in sentences. `gone`: what
-    is missing is sold no more.
+    as configured. `notes`: what was known by then of the end of an offer, in sentences. `gone`:
+    what is missing is sold no more.
     """
 
     workload: Workload

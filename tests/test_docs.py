@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from benchmarks.token_server import Behaviour, serving
 from breakeven.cli import cli
 from breakeven.settings import Settings
-from comparator.rules import Rule
+from comparator.rules.crossing import Crossing
 from comparator.workload import Workload
 from pricebook.book import Look, record
 from pricebook.config import TOP, Table
@@ -213,7 +213,7 @@ def test_the_readmes_configuration_works() -> None:
     found = Settings.read(Table(tomllib.loads(sketch, parse_float=Decimal), TOP))
 
     assert [Workload] == [type(one) for one in found.workloads]
-    assert [Rule] == [type(one) for one in found.rules]
+    assert [Crossing] == [type(one) for one in found.rules]
 
 
 def test_every_dependency_is_explained() -> None:

@@ -14,7 +14,10 @@ from sqlalchemy import Connection, Engine, select
 
 from comparator.event import Event, Range
 from comparator.judge import Judged, judge
-from comparator.rules import Rule, State
+from comparator.rules.bounds import Bounds
+from comparator.rules.crossing import Crossing
+from comparator.rules.rulebook import Rule
+from comparator.rules.state import State
 from comparator.workload import Workload
 from pricebook.book import Look, lookup, record
 from pricebook.config import Table
@@ -26,7 +29,9 @@ from pricebook.tables import EventRow, Message, Ratio, RuleState
 NOON = datetime(2026, 8, 21, 12, tzinfo=UTC)
 OURS = Series.of("deepseek", "v3", "input", "mtok", service_tier="standard")
 THEIRS = Series.of("openai", "gpt", "input", "mtok", service_tier="standard")
-PAYS = Rule("pays", "bot", True, Decimal(1), Decimal("1.05"), ("mail", "slack"))
+PAYS = Crossing(
+    "pays", "bot", Bounds(low=Decimal(1)), Bounds(low=Decimal("1.05")), ("mail", "slack")
+)
 
 
 def at(hour: int) -> datetime:
@@ -322,32 +327,45 @@ def own_figures() -> Workload:
 
 class TestMissing:
     def test_withdrawn(self, world: World) -> None:
-        """A price that is gone changes the rule's health, not its state."""
+        """A price that is sold no more ends an episode with that reason; it resolves nothing."""
+        world.look(OURS, "0.9", 1)
+        world.look(OURS, "0.9", 2)
+        (event,) = world.look(OURS, None, 3).events
+        assert ("discontinued", "ok", None) == (event.kind, event.state, event.after)
+        expected = (
+            "Withdrawn on 2026-08-21: deepseek v3 input USD/mtok (service_tier=standard). That ends"
+            " the episode, after 2 hours; meanwhile the ratio was at 0.9."
+        )
+        assert expected == event.text
+        assert ("ok", "gone") == (world.state().name, world.state().health)
+        assert [[], ["fired"]] == [told(world.look(OURS, "0.9", hour)) for hour in (4, 5)]
+
+    def test_withdrawn_while_nothing_is_open(self, world: World) -> None:
+        """Then it is no news of this rule."""
         world.look(OURS, "0.9", 1)
         assert [] == told(world.look(OURS, None, 2))
-        assert ("pending", "unknown") == (world.state().name, world.state().health)
-        assert ["fired"] == told(world.look(OURS, "0.9", 3))
+        assert ("ok", "gone") == (world.state().name, world.state().health)
 
 
 class TestEdited:
     def test_rule(self, world: World) -> None:
         """An edited rule is judged anew at once: recorded, but sent to nobody."""
-        world.rules = [replace(PAYS, fire=Decimal("1.5"), clear=Decimal("1.6"))]
+        world.rules = [replace(PAYS, fire=Bounds(Decimal("1.5")), clear=Bounds(Decimal("1.6")))]
         (event,) = world.judge(1).events
         expected = "The rule or its workload was edited; judged anew, it is firing."
-        assert ("rule_changed", "firing", expected) == (event.kind, event.state, event.text)
+        assert ("rule_edited", "firing", expected) == (event.kind, event.state, event.text)
         assert [] == world.rows(Message)
 
     def test_workload(self, world: World) -> None:
         """An edited workload is no crossing."""
         world.workloads = [workload(output=0, input=2000)]
-        assert ["rule_changed"] == told(world.judge(1))
+        assert ["rule_edited"] == told(world.judge(1))
 
     def test_removed(self, world: World) -> None:
         """A removed rule leaves an event that says so, and no state."""
         world.rules = []
         (event,) = world.judge(1).events
-        assert ("rule_changed", "removed", "pays") == (event.kind, event.state, event.rule)
+        assert ("rule_removed", "removed", "pays") == (event.kind, event.state, event.rule)
         assert ([], []) == (world.rows(RuleState), world.rows(Message))
 
     def test_back_again(self, world: World) -> None:
@@ -387,7 +405,7 @@ class TestRatios:
         """A ratio that becomes unknown is a change too."""
         world.look(OURS, None, 1)
         last = max(world.rows(Ratio), key=lambda row: row.at)
-        assert (at(1), None, "unknown") == (last.at, last.point, last.health)
+        assert (at(1), None, "gone") == (last.at, last.point, last.health)
 
     def test_same_second(self, world: World) -> None:
         """Two changes within one second leave the later one."""

@@ -143,7 +143,7 @@ def test_a_missing_price_leaves_no_numbers() -> None:
 def test_a_withdrawn_price_leaves_no_numbers() -> None:
     """What is no longer sold has no price, and the reason says since when."""
     found = evaluation(LLAMA, LLAMA_PRICES | {"input": None})
-    assert found.health == "unknown"
+    assert found.health == "gone"
     assert found.verdict == (
         "unknown: withdrawn on 2026-08-21: openai gpt-4o-mini input USD/mtok"
         " (service_tier=standard)"
