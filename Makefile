@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: setup demo test check docs accuracy bench-mutations bench-ratios format soak clean
+.PHONY: setup demo test check docs accuracy bench-mutations bench-ratios bench-noise format soak clean
 
 setup: $(VENV)/.ready
 
@@ -42,6 +42,10 @@ bench-mutations: setup
 # How fast ratios through time are.
 bench-ratios: setup
 	$(BIN)/python -m benchmarks.ratios
+
+# Messages a year from a ratio that wanders round its threshold, and from wrong readings.
+bench-noise: setup
+	$(BIN)/python -m benchmarks.noise
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -106,7 +106,7 @@ def _news(series: Series, before: Decimal, after: Decimal | None) -> News:
     name, was, now = label(series), amount_words(series, before), amount_words(series, after)
     why = (Cause(name, was, now, None),)
     if after is None:
-        text = f"{name} has no price any more; it was {was}."
+        text = f"{name} has no known price any more; it was {was}."
         return News("price_changed", "gone", text, why, series=series)
     way = "rose" if after > before else "fell"
     by = f" by {_percent(before, after)} %" if before else ""
