@@ -16,6 +16,7 @@ from comparator.event import Event, Range
 from comparator.judge import Judged, judge
 from comparator.rules.bounds import Bounds
 from comparator.rules.crossing import Crossing
+from comparator.rules.price_change import PriceChange
 from comparator.rules.rulebook import Rule
 from comparator.rules.state import State
 from comparator.workload import Workload
@@ -368,6 +369,39 @@ class TestEdited:
         assert ("rule_removed", "removed", "pays") == (event.kind, event.state, event.rule)
         assert ([], []) == (world.rows(RuleState), world.rows(Message))
 
+    def test_an_open_episode_is_closed_for_who_was_told(self, world: World) -> None:
+        """Whoever was told that it fired is told that the rule was edited, or removed."""
+        for hour in (1, 2):
+            world.look(OURS, "0.9", hour)
+        world.rules = [replace(PAYS, fire=Bounds(Decimal("0.5")))]
+        (edited,) = world.judge(3).events
+        expected = (
+            "The rule or its workload was edited, which ends the episode that was open;"
+            " judged anew, it is ok."
+        )
+        assert ("rule_edited", expected, at(1)) == (edited.kind, edited.text, edited.since)
+        assert 4 == len(world.rows(Message))
+
+    def test_an_open_episode_ends_with_its_rule(self, world: World) -> None:
+        """A rule that is removed while it fires leaves nobody waiting for the end."""
+        for hour in (1, 2):
+            world.look(OURS, "0.9", hour)
+        world.rules = []
+        (removed,) = world.judge(3).events
+        expected = "The rule was removed. That ends the episode that was open; it isn't resolved."
+        assert ("rule_removed", expected) == (removed.kind, removed.text)
+        assert ("bot", "ratio falls below 1") == (removed.workload, removed.threshold)
+        told = {row.receiver for row in world.rows(Message) if row.event_id == removed.id}
+        assert {"mail", "slack"} == told
+
+    def test_another_kind_of_rule(self, world: World) -> None:
+        """A rule that is now about something else begins anew."""
+        for hour in (1, 2):
+            world.look(OURS, "0.9", hour)
+        world.rules = [PriceChange("pays", "changes", receivers=("mail",))]
+        assert ["rule_edited"] == told(world.judge(3))
+        assert [] == told(world.judge(4))
+
     def test_back_again(self, world: World) -> None:
         """A rule that was removed and comes back starts afresh."""
         world.look(OURS, "0.9", 1)
@@ -375,6 +409,89 @@ class TestEdited:
         world.judge(1)
         world.rules = rules
         assert ["initial"] == told(world.judge(1))
+
+
+class TestLevels:
+    def test_critical(self, world: World) -> None:
+        """The second level is told with its own threshold, as critical, and its end with it."""
+        world.rules = [replace(PAYS, critical=Bounds(Decimal("0.8")))]
+        events = [
+            event
+            for hour, price in enumerate(["0.9", "0.9", "0.7", "0.7", "1.2", "1.2"], 1)
+            for event in world.look(OURS, price, hour).events
+        ]
+        expected = [
+            ("fired", "warn", "ratio falls below 1"),
+            ("worsened", "critical", "ratio falls below 0.8"),
+            ("resolved", "critical", "ratio falls below 0.8"),
+        ]
+        assert expected == [(event.kind, event.severity, event.threshold) for event in events]
+        assert "0.9 " == events[1].why[0].before[:4]
+
+
+class TestBreakEven:
+    def test_volume(self, sqlite_book: Engine) -> None:
+        """A break-even is watched as a ratio is, against the user's own figure."""
+        world = World(sqlite_book)
+        world.workloads = [machines()]
+        volume = replace(PAYS, measure="break-even volume", ours=True)
+        world.rules = [replace(volume, first="notify")]
+        world.book[HOURLY] = price(HOURLY, "10", 0)
+        (event,) = world.look(THEIRS, "100", 0).events
+        assert ("break-even volume, times ours", "break-even volume falls below ours") == (
+            event.measure,
+            event.threshold,
+        )
+        assert event.after is not None
+        months = Decimal(10) * 730 / 100 * 10**6
+        assert abs(event.after.point * 80_000_000 - months) < 1
+
+    def test_number(self, sqlite_book: Engine) -> None:
+        """Or against a number of one's own, in tokens a month."""
+        world = World(sqlite_book)
+        world.workloads = [machines()]
+        world.rules = [
+            replace(PAYS, measure="break-even volume", fire=Bounds(Decimal(10**8)), first="notify")
+        ]
+        world.book[HOURLY] = price(HOURLY, "10", 0)
+        (event,) = world.look(THEIRS, "100", 0).events
+        assert ("break-even volume, tokens a month", "initial") == (event.measure, event.kind)
+
+
+HOURLY = Series.of(
+    "aws",
+    "p5.48xlarge",
+    "instance",
+    "hour",
+    os="Linux",
+    region="us-east-1",
+    tenancy="shared",
+    term="on_demand",
+)
+
+
+def price(series: Series, amount: str, hour: int) -> Price:
+    """A price that was read at that hour."""
+    return Price(series, Decimal(amount), at(hour), "observed", at(hour), "aws-ec2", at(hour))
+
+
+def machines() -> Workload:
+    """A fleet of whole machines for 80 million tokens a month, against an API's price."""
+    settings: dict[str, Any] = {
+        "name": "bot",
+        "kind": "inference",
+        "tokens": {"input": 1000, "output": 0},
+        "self_host": {
+            "instance": "p5.48xlarge",
+            "tokens_per_second": 2500,
+            "whole_machines": True,
+            "tokens_per_month": 80_000_000,
+            "redundancy": 1,
+            "model_memory_gb": 70,
+        },
+        "api": {"seller": "openai", "product": "gpt"},
+    }
+    return Workload.from_table(Table(settings, '[[workload]] "bot"'))
 
 
 class TestNames:
