@@ -21,6 +21,7 @@ from breakeven.discounts import prices_at
 from breakeven.schedule import Claim, LeaseLost
 from breakeven.settings import Settings
 from comparator import outbox
+from comparator.dispatch import Dispatch
 from comparator.event import Event
 from comparator.judge import judge
 from comparator.outbox import Outcome
@@ -29,7 +30,7 @@ from pricebook.errors import BreakevenError, ConfigError, FetchFailed, SourceErr
 from pricebook.runs import last_fetch
 from pricebook.schema import open_book, reading
 from pricebook.tables import Heartbeat
-from scraper.collect import FAILED, Entered, Taken, Tools, enter
+from scraper.collect import FAILED, Entered, Taken, Tools, enter_all
 from scraper.http import Clock, HttpClient
 
 log = logging.getLogger("breakeven")
@@ -159,13 +160,15 @@ def judge_now(app: App, connection: Connection, changes: Sequence[Change]) -> li
 def deliver(app: App, stopping: Callable[[], bool]) -> tuple[Outcome, ...]:
     """Try every message whose time has come, once."""
     outbox.expire(app.engine, schedule.is_gone, app.now())
-    outcomes = outbox.deliver_due(
+    outcomes = Dispatch(
         app.engine,
         app.settings.receivers,
         owner=schedule.owner(),
+        windows=app.settings.windows,
+        report=app.settings.report,
         clock=app.now,
         stopping=stopping,
-    )
+    ).deliver_due()
     if outcomes:
         beat(app, "delivery")
     return tuple(outcomes)
@@ -205,7 +208,7 @@ def _run(app: App, claimed: Claim) -> Run:
     taken = list(_take(app, claimed))
     with app.engine.begin() as connection:
         schedule.renew(connection, claimed, app.now())
-        entered = [enter(connection, one, app.settings.gate) for one in taken]
+        entered = enter_all(connection, taken, app.settings.gate)
         changes = [change for one in entered for change in one.changes]
         events = judge_now(app, connection, changes)
         _finish(app, connection, claimed, entered)
@@ -235,8 +238,8 @@ def _give_up(app: App, claimed: Claim, error: Exception) -> Run:
     try:
         with app.engine.begin() as connection:
             schedule.renew(connection, claimed, app.now())
-            taken = _failed(app, source.partitions, error)
-            entered = [enter(connection, one, app.settings.gate) for one in taken]
+            taken = list(_failed(app, source.partitions, error))
+            entered = enter_all(connection, taken, app.settings.gate)
             _finish(app, connection, claimed, entered)
     except LeaseLost:
         return (), ()

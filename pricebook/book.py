@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -40,6 +40,7 @@ from pricebook.tables import (
 
 ANNOUNCED, CANCELLED, IMPORTED, OBSERVED = "announced", "cancelled", "imported", "observed"
 
+_Listed = TypeVar("_Listed", int, str)
 _KEY = ("series_id", "valid_from", "recorded_at")
 LOOKED = ("complete", "partial")
 """The outcomes of runs that read prices; others are failures, imports and persons' words."""
@@ -205,12 +206,22 @@ def latest(
     Of the series that were `read` it is also given where another partition saw them last: a page
     that moves takes its prices along.
     """
-    query = _current().join(Partition, Partition.id == Current.partition_id)
-    query = query.add_columns(Partition.name.label("source"))
+    query = _current_with_source()
     prices = _accepted(connection.execute(query.where(Partition.name == partition)))
     elsewhere = series_ids(connection, set(read) - prices.keys(), create=False).values()
     for chunk in _chunks(elsewhere):
         prices |= _accepted(connection.execute(query.where(Current.series_id.in_(chunk))))
+    return prices
+
+
+def latest_elsewhere(
+    connection: Connection, products: Iterable[str], partitions: Collection[str]
+) -> dict[Series, Price]:
+    """The last accepted prices of these products that none of these partitions has."""
+    elsewhere = _current_with_source().where(Partition.name.not_in(partitions))
+    prices: dict[Series, Price] = {}
+    for chunk in _chunks(products):
+        prices |= _accepted(connection.execute(elsewhere.where(SeriesRow.product.in_(chunk))))
     return prices
 
 
@@ -525,6 +536,11 @@ def _current() -> Any:
     return select(*SERIES, *rest).join(Current, Current.series_id == SeriesRow.id)
 
 
+def _current_with_source() -> Any:
+    query = _current().join(Partition, Partition.id == Current.partition_id)
+    return query.add_columns(Partition.name.label("source"))
+
+
 def _in_force(valid: datetime, known: datetime | None, conditions: Sequence[Any]) -> Any:
     """The row of each series that held at `valid`, as known at `known`."""
     newest = func.row_number().over(
@@ -616,9 +632,9 @@ def _price(row: Found, verified_at: datetime | None) -> Price:
     )
 
 
-def _chunks(numbers: Iterable[int]) -> Iterator[list[int]]:
+def _chunks(keys: Iterable[_Listed]) -> Iterator[list[_Listed]]:
     """Few enough at a time for one statement's parameters."""
-    wanted = sorted(numbers)
+    wanted = sorted(keys)
     return (wanted[start : start + 500] for start in range(0, len(wanted), 500))
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
@@ -32,9 +33,10 @@ from pricebook.runs import (
     rejected,
 )
 from scraper import gate
+from scraper.aws.regions import Regional, by_region, is_regional
 from scraper.document import Document, Page, Provider, Reading, reading_of
 from scraper.evidence import Evidence
-from scraper.gate import GateSettings, Verdict, decide
+from scraper.gate import UNIT_CHANGED, GateSettings, Verdict, decide
 from scraper.http import HttpClient, NotModified
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
@@ -156,15 +158,33 @@ def merge(readings: Sequence[Reading]) -> tuple[list[tuple[Quote, int]], list[Se
     return [pair for key, pair in merged.items() if key not in contested], set_aside
 
 
+def enter_all(
+    connection: Connection, looks: Sequence[Taken], settings: GateSettings
+) -> list[Entered]:
+    """Bring the looks of one run into the book, inside the caller's transaction.
+
+    What they say of the same machine in several regions is compared, whichever comes first.
+    """
+    regional = _regional(connection, looks)
+    return [_enter(connection, taken, settings, regional) for taken in looks]
+
+
 def enter(connection: Connection, taken: Taken, settings: GateSettings) -> Entered:
-    """Bring a look into the book, inside the caller's transaction."""
+    """Bring a single look into the book."""
+    (entered,) = enter_all(connection, [taken], settings)
+    return entered
+
+
+def _enter(
+    connection: Connection, taken: Taken, settings: GateSettings, regional: Regional
+) -> Entered:
     if not taken.quotes:
         reason = str(taken.error or "nothing was read")
         note_run(connection, taken.partition, taken.at, FAILED, reason=reason)
         return Entered(taken.partition, taken.at, FAILED, error=taken.error)
     book.put_in_force(connection, taken.partition, taken.at)
     latest = book.latest(connection, taken.partition, {quote.series for quote, _ in taken.quotes})
-    verdict = _verdict(connection, taken, latest, settings)
+    verdict = _verdict(connection, taken, latest, settings, regional)
     refused = rejected(connection, taken.partition)
     accepted = [q for q in verdict.accepted if (q.series, q.amount) not in refused]
     held = [*map(_held, verdict.held), *map(_unread, taken.set_aside)]
@@ -174,7 +194,7 @@ def enter(connection: Connection, taken: Taken, settings: GateSettings) -> Enter
     pairs = _with_fetches(connection, run, taken, accepted)
     believed = set(accepted)
     unread = {quote.series for quote, _ in taken.quotes if quote not in believed}
-    unread |= _mentioned(latest, taken.set_aside)
+    unread |= _mentioned(latest, taken.set_aside) | _in_other_units(latest, verdict, refused)
     look = Look(taken.partition, run, taken.at, pairs, complete, unread)
     changes = book.record(connection, look)
     note_changes(connection, run, len(changes))
@@ -186,8 +206,28 @@ def enter(connection: Connection, taken: Taken, settings: GateSettings) -> Enter
     )
 
 
+def _regional(connection: Connection, looks: Iterable[Taken]) -> Regional:
+    """What machines cost by region: as these looks say or, where none of them went, the book."""
+    said = {
+        quote.series: quote.amount
+        for taken in looks
+        for quote, _ in taken.quotes
+        if is_regional(quote.series)
+    }
+    if not said:
+        return {}
+    products = {series.product for series in said}
+    went = [taken.partition for taken in looks if taken.quotes]
+    known = book.latest_elsewhere(connection, products, went)
+    return by_region({series: price.amount for series, price in known.items()} | said)
+
+
 def _verdict(
-    connection: Connection, taken: Taken, latest: Mapping[Series, Price], settings: GateSettings
+    connection: Connection,
+    taken: Taken,
+    latest: Mapping[Series, Price],
+    settings: GateSettings,
+    regional: Regional,
 ) -> Verdict:
     return decide(
         Reading(tuple(quote for quote, _ in taken.quotes), taken.set_aside),
@@ -196,6 +236,7 @@ def _verdict(
         pending(connection, taken.partition, before=taken.at),
         book.announced(connection, taken.partition, taken.at),
         last_count(connection, taken.partition),
+        regional,
     )
 
 
@@ -317,3 +358,16 @@ def _mentioned(known: Iterable[Series], set_aside: Iterable[SetAside]) -> set[Se
         if any(words <= said for said in unread):
             found |= sold
     return found
+
+
+def _in_other_units(
+    known: Iterable[Series], verdict: Verdict, refused: Collection[tuple[Series, Decimal]]
+) -> set[Series]:
+    """Those of which a price in a new unit or currency may speak, until a person rejects it."""
+    quotes = (one.quote for one in verdict.held if one.quote and one.reason == UNIT_CHANGED)
+    said = {_meter(q.series) for q in quotes if (q.series, q.amount) not in refused}
+    return {series for series in known if _meter(series) in said}
+
+
+def _meter(series: Series) -> tuple[str, str, str]:
+    return series.seller, series.product, series.meter

@@ -12,9 +12,11 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 from statistics import median
+from types import MappingProxyType
 
 from pricebook.config import Table
 from pricebook.quote import Price, Quote, Series, digits
+from scraper.aws.regions import Regional, elsewhere
 from scraper.aws.sizes import size_of
 from scraper.document import Reading
 
@@ -27,6 +29,7 @@ POWER_OF_TEN = "moved by the same power of ten"
 CACHE_ABOVE_INPUT = "cached input above input"
 BATCH_ABOVE_STANDARD = "batch above standard"
 OUT_OF_PROPORTION = "out of proportion to the machine's family"
+OUT_OF_LINE = "out of line with other regions"
 TOO_FEW = "too few prices"
 
 CURABLE = frozenset({JUMP, ZERO})
@@ -36,6 +39,12 @@ _LEAST_SISTERS = 2
 _OFF_FAMILY = 5
 """Of all EC2 Linux prices of 2021 to 2026 none is more than 4 times the median of its sisters
 (hpc7a, whose sizes differ in cores only), most are within 3 (g5.xlarge, with a GPU of its own)."""
+_LEAST_REGIONS = 3
+_OFF_REGIONS = 3
+"""Of all EC2 Linux prices in dollars of 2021 to 2025, on demand and reserved, in 39 to 99 regions
+and zones (AWS's price feeds, kept by github.com/yeo/ec2.shop), each is 0.48 to 1.80 times the
+median of the other regions; against those three that flatter it least, 0.42 to 2.62 times. What
+AWS misprinted at ten times in us-gov-west-1 (r7g, March 2025) was 10.7 times."""
 _LEAST_MOVED = 3
 _SHARE_MOVED = Decimal("0.9")
 
@@ -96,24 +105,30 @@ def decide(
     pending: Mapping[Series, Decimal],
     announced: Collection[tuple[Series, datetime, Decimal]] = (),
     expected: int = 0,
+    regional: Regional = MappingProxyType({}),
 ) -> Verdict:
     """Judge a look at a partition by what the book has of it.
 
     `latest` has the last accepted prices, `announced` those for a later date, with that date;
-    `expected` is the number of series that the last look read.
+    `expected` is the number of series that the last look read. `regional` has what machines cost
+    in each region, as far as other looks or the book tell.
 
     With fewer than 1 - `max_drop_of_count` of those the page may be cut short: what it still says
     is judged like any other, but nothing counts as gone until a further look is as short.
 
     These are held, each with the first reason that applies:
 
+    - a series that the book doesn't know and that differs only in unit or currency from one that
+      it does and this look doesn't have;
     - an amount below zero;
     - two amounts for one series and date, both;
-    - a new series that differs only in unit or currency from one in force that isn't in this look;
     - when at least three prices moved, nine tenths of them by the same power of ten: all that moved
       and all that are new, for the page's unit was misread or misprinted;
     - an EC2 machine that costs more than five times what its sisters in the family do by size, or
-      less than a fifth (AWS once listed machines at ten times their price);
+      less than a fifth;
+    - an EC2 machine that costs more than three times the median of at least three other regions, or
+      less than a third, except spot and Capacity Blocks (AWS once listed all sizes of a family at
+      ten times their price, which no comparison with the family can tell);
     - cached input above input, or batch above standard, of the same product, conditions and date:
       both, unless both are in the book already;
     - a price that went to or from zero, above `max_jump` times the price in force, or below its
@@ -138,11 +153,12 @@ def decide(
     held: dict[Quote | None, Held] = {}
     for suspect in chain(
         _missing(reading.quotes, expected, settings),
+        _changed_units(reading.quotes, latest),
         _negative(fresh),
         _contradictions(reading.quotes),
-        _changed_units(reading.quotes, in_force),
         _moved_together(fresh, in_force),
         _out_of_proportion(reading.quotes, fresh),
+        _out_of_line(fresh, regional),
         _nonsense(reading.quotes, fresh),
         _jumps(fresh, in_force, settings, pending),
         _amid_jumps(fresh, in_force, settings, pending),
@@ -151,7 +167,7 @@ def decide(
     return Verdict(
         tuple(quote for quote in reading.quotes if quote not in held),
         tuple(held.values()),
-        complete=not any(one.reason in {TOO_FEW, UNIT_CHANGED} for one in held.values()),
+        complete=not any(one.reason == TOO_FEW for one in held.values()),
     )
 
 
@@ -179,13 +195,14 @@ def _contradictions(quotes: Collection[Quote]) -> Iterator[Held]:
             yield from (Held(quote, TWO_PRICES, text) for quote in same)
 
 
-def _changed_units(quotes: Collection[Quote], in_force: Mapping[Series, Decimal]) -> Iterator[Held]:
+def _changed_units(quotes: Collection[Quote], known: Collection[Series]) -> Iterator[Held]:
+    # Withdrawn ones count: else a unit that a person has rejected would enter after the old one.
     seen = {quote.series for quote in quotes}
-    unseen = {_without_unit(series): series for series in in_force if series not in seen}
+    unseen = {_without_unit(series): series for series in known if series not in seen}
     for quote in quotes:
-        known = unseen.get(_without_unit(quote.series))
-        if known and quote.series not in in_force:
-            text = f"{quote.series}: the price in force is in {known.currency}/{known.unit}"
+        before = unseen.get(_without_unit(quote.series))
+        if before and quote.series not in known:
+            text = f"{quote.series}: the book has it in {before.currency}/{before.unit}"
             yield Held(quote, UNIT_CHANGED, text)
 
 
@@ -228,6 +245,17 @@ def _out_of_proportion(quotes: Collection[Quote], fresh: Collection[Quote]) -> I
             if not Decimal(1) / _OFF_FAMILY <= factor <= _OFF_FAMILY:
                 text = f"{quote.series}: {digits(quote.amount)}, by size {factor:.2g} times"
                 yield Held(quote, OUT_OF_PROPORTION, f"{text} its family's price")
+
+
+def _out_of_line(fresh: Collection[Quote], regional: Regional) -> Iterator[Held]:
+    for quote in fresh:
+        others = elsewhere(quote.series, regional)
+        if quote.amount <= 0 or len(others) < _LEAST_REGIONS:
+            continue
+        usual = median(others)
+        if not usual / _OFF_REGIONS <= quote.amount <= usual * _OFF_REGIONS:
+            text = f"{quote.series}: {digits(quote.amount)}, the median of {len(others)} other"
+            yield Held(quote, OUT_OF_LINE, f"{text} regions is {digits(usual)}")
 
 
 def _nonsense(quotes: Collection[Quote], fresh: Collection[Quote]) -> Iterator[Held]:

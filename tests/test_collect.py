@@ -29,7 +29,10 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Shop:
-    """A provider whose page has lines such as `gpt-4o input 2.5`, and `?` for an odd one."""
+    """A provider whose page has lines such as `gpt-4o input 2.5`, and `?` for an odd one.
+
+    A price that isn't in dollars names its currency at the end.
+    """
 
     SELLER: str = "shop"
     PAGES: tuple[Page, ...] = ()
@@ -40,11 +43,11 @@ class Shop:
         if "login" in document.text:
             raise DocumentRefused("shop: this is a login form")
         for line in document.text.splitlines():
-            product, meter, amount = line.split()
+            product, meter, amount, *currency = line.split()
             if amount == "?":
                 yield SetAside("no figure", f"{product} {meter}", line)
                 continue
-            series = Series.of("shop", product, meter, "mtok")
+            series = Series.of("shop", product, meter, "mtok", currency=(*currency, "USD")[0])
             yield Quote(series, Decimal(amount), f"${amount}", f"{document.form}: {product}")
 
 
@@ -313,6 +316,89 @@ def test_a_row_set_aside_does_not_stop_withdrawals(site: Site) -> None:
         site.look()
 
     assert "e input" not in site.prices()
+
+
+IN_DOLLARS = "a input 1\na output 2\nb input 3\nc input 4\nd input 5\ne input 6"
+IN_EUROS = IN_DOLLARS.replace("a input 1", "a input 0.9 EUR")
+
+
+def reject(site: Site) -> None:
+    """A person's word about the only open review."""
+    with site.engine.begin() as connection:
+        (row,) = runs.reviews(connection)
+        runs.decide(connection, row["id"], runs.REJECTED, site.clock.at)
+
+
+@pytest.mark.parametrize("gone", ["a output", "e input"])
+def test_a_price_in_another_currency_stops_no_other_withdrawal(site: Site, gone: str) -> None:
+    """It may speak of its own product and meter, which stay; what else left the page is gone."""
+    site.say(IN_DOLLARS)
+    site.look()
+    read = site.clock.at
+    site.say("\n".join(line for line in IN_EUROS.splitlines() if not line.startswith(gone)))
+    for _ in range(4):
+        site.look()
+
+    left = {"a input", "a output", "b input", "c input", "d input", "e input"} - {gone}
+    assert left == set(site.prices())
+    assert [site.count(PriceRow), site.reviews()] == [7, ["unit or currency changed"]]
+    with reading(site.engine) as connection:
+        prices = book.as_of(connection, site.clock.at, where=book.Filter(product="a"))
+    assert {"input": (Decimal(1), read)}.items() <= {
+        price.series.meter: (price.amount, price.verified_at) for price in prices
+    }.items()
+
+
+def test_a_rejected_currency_lets_the_old_price_go(site: Site) -> None:
+    """Once a person has said no, the next two complete looks without the dollars withdraw them."""
+    site.say(IN_DOLLARS)
+    site.look()
+    site.say(IN_EUROS)
+    site.look()
+    site.look()
+    reject(site)
+    site.look()
+    since = site.clock.at
+
+    assert site.prices()["a input"] == Decimal(1)
+    (change,) = site.look().changes
+    assert (change.series.currency, change.after, change.valid_from) == ("USD", None, since)
+    assert "a input" not in site.prices()
+    assert site.reviews() == []
+
+
+def test_a_rejected_currency_takes_nothing_that_is_on_the_page(site: Site) -> None:
+    """While the page says the price in dollars too, or in a row that can't be read, it stays."""
+    site.say(IN_DOLLARS)
+    site.look()
+    site.say(IN_EUROS)
+    site.look()
+    reject(site)
+    for text in (f"{IN_EUROS}\na input 1", f"{IN_EUROS}\na input ?"):
+        site.say(text)
+        for _ in range(3):
+            site.look()
+        assert site.prices()["a input"] == Decimal(1)
+
+
+def test_another_amount_in_a_rejected_currency_is_asked_about(site: Site) -> None:
+    """Neither before the old price is withdrawn nor after does it enter by itself."""
+    site.say(IN_DOLLARS)
+    site.look()
+    site.say(IN_EUROS)
+    site.look()
+    reject(site)
+    site.say(IN_EUROS.replace("0.9", "0.8"))
+    for _ in range(3):
+        site.look()
+    assert site.prices()["a input"] == Decimal(1)
+    reject(site)
+    for amount in ("0.8", "0.8", "0.7"):
+        site.say(IN_EUROS.replace("0.9", amount))
+        site.look()
+
+    assert "a input" not in site.prices()
+    assert site.reviews() == ["unit or currency changed"]
 
 
 def test_a_page_that_shrank_is_believed_in_the_end(site: Site) -> None:

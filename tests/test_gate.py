@@ -419,7 +419,26 @@ def test_a_series_in_another_unit_or_currency_is_held(other: Series) -> None:
     verdict = look([changed, *page("1", MODELS[1:])], OLD, {other: Decimal("1.5")})
 
     assert {changed: UNIT_CHANGED} == reasons(verdict)
-    assert (19, False) == (len(verdict.accepted), verdict.complete)
+    assert (19, True) == (len(verdict.accepted), verdict.complete)
+
+
+def test_another_unit_is_told_before_what_else_is_wrong_with_it() -> None:
+    """Whichever way the amounts are odd, they may speak of the series that isn't in this look."""
+    other = Series.of("openai", "model-0", "input", "mtok", currency="EUR")
+    odd = [quote(other, "1.5"), quote(other, "-1")]
+
+    verdict = look([*odd, *page("1", MODELS[1:])], OLD)
+    assert dict.fromkeys(odd, UNIT_CHANGED) == reasons(verdict)
+
+
+def test_another_unit_than_that_of_a_withdrawn_series_is_held() -> None:
+    """That the old one is gone proves nothing about the new one."""
+    other = Series.of("openai", "model-0", "input", "mtok", currency="EUR")
+    changed = quote(other, "1.5")
+
+    text = "openai model-0 input EUR/mtok: the book has it in USD/mtok"
+    assert (Held(changed, UNIT_CHANGED, text),) == look([changed], {MODELS[0]: None}).held
+    assert (changed,) == look([changed], {MODELS[0]: None, other: None}).accepted
 
 
 def test_a_second_unit_beside_the_first_is_a_new_series() -> None:
