@@ -183,7 +183,11 @@ def _input(quantity: Quantity) -> Mapping[str, Any]:
 
 
 def _point(quantity: Quantity) -> Mapping[str, Any]:
-    point = {"value": str(quantity.value.point), "unit": quantity.unit}
+    point = {
+        "value": str(quantity.value.point),
+        "unit": quantity.unit,
+        "kind": quantity.kind,
+    }
     return point | ({"evidence": evidence(quantity.price)} if quantity.price else {})
 
 

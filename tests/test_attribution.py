@@ -51,6 +51,7 @@ gpu_seconds = { input = 1.37256e-4, output = 1.41947e-4, attention = 1.36714e-7 
 fixed_per_month = 500
 tokens_per_month = 1_000_000_000
 """
+FIXED = "\nfixed_per_month = 500\ntokens_per_month = 1_000_000_000\n"
 
 
 def at(text: str, **amounts: str | Decimal) -> Evaluation:
@@ -137,18 +138,56 @@ def test_a_price_that_was_zero_takes_its_terms_part() -> None:
     assert found(after, before).keys() == logs.keys()
 
 
-def test_a_term_that_appears_is_named_when_nothing_was_zero() -> None:
-    """An engineer who is added to the settings is a cause of that name."""
+def test_a_term_that_appears_is_due_to_its_inputs() -> None:
+    """An engineer who is added to the settings is one cause, with all that is new in it."""
     before = at(RENTED, instance="32.77", training="8")
     after = at(STAFFED, instance="32.77", training="8")
-    assert found(before, after).keys() == {"engineer"}
+    assert found(before, after).keys() == {"engineer's salary, engineer's time, runs a year"}
+    (cause,) = causes(before.snapshot(), after.snapshot())
+    assert (cause.before, cause.share) == ("not counted", Decimal(1))
 
 
-def test_an_input_that_is_replaced_splits_in_two() -> None:
-    """Another price in the same term: the old leaves, the new comes, and the sum is exact."""
+def test_an_input_in_the_place_of_another_is_one_cause() -> None:
+    """Two prices are one step from the old to the new; split, they would depend on their unit."""
     before = at(RENTED, instance="32.77", training="8")
     after = at(RENTED + "hourly = 19.22", instance="32.77", training="8")
-    assert found(before, after).keys() == {P4D, "own rate of the machine"}
+    assert found(before, after).keys() == {"own rate of the machine"}
+    (cause,) = causes(before.snapshot(), after.snapshot())
+    assert (cause.before, cause.after) == ("32.77 USD for an hour", "19.22 USD/hour")
+
+
+def test_a_table_in_the_place_of_a_fitted_law_is_one_cause() -> None:
+    """Four terms become two, and all of the change is the throughput's."""
+    prices = {"instance": "55.04", "input": "0.15", "output": "0.6", "cache_read": "0.075"}
+    law = SERVED.split("gpus = 8", maxsplit=1)[0]
+    before, after = at(SERVED, **prices), at(law + "tokens_per_second = 20_000" + FIXED, **prices)
+    assert found(before, after).keys() == {"throughput"}
+    shares = [cause.share for cause in causes(before.snapshot(), after.snapshot())]
+    assert shares == [1]
+
+
+SETTINGS = [
+    "tokens_per_second = 20_000",
+    'tokens_per_second = 20_000\nterm = "spot"\nhourly = 30',
+    "tokens_per_second = 30_000\nutilisation = 0.5",
+    'term = "own"\ntokens_per_second = 9_000\n'
+    "own = { price = 250_000, power_kw = 6, electricity = 0.1 }",
+    "tokens_per_second = 20_000\nwhole_machines = true",
+    "gpus = 8\ngpu_seconds = { input = 1e-4, output = 1e-4, attention = 1e-7 }",
+]
+
+
+@pytest.mark.parametrize("before", SETTINGS)
+@pytest.mark.parametrize("after", SETTINGS)
+def test_between_any_two_settings_the_shares_add_up(before: str, after: str) -> None:
+    """Whatever terms come and go, every part of the change has a cause."""
+    prices = {"instance": "55.04", "input": "0.15", "output": "0.6", "cache_read": "0.075"}
+    head = SERVED.split("gpus = 8", maxsplit=1)[0]
+    ends = [at(f"{head}{each}{FIXED}", **prices) for each in (before, after)]
+    found(*ends)
+    shares = [cause.share for cause in causes(*(end.snapshot() for end in ends))]
+    total = sum((share for share in shares if share), Decimal(0))
+    assert before == after or abs(total - 1) < TOLERANCE
 
 
 def test_causes_say_from_what_to_what_and_where_it_was_read() -> None:
