@@ -1,0 +1,325 @@
+"""The second way into the book: whole price lists, written by the batch.
+
+It keeps what `pricebook.book` keeps: only changes are written; each has its `valid_from` and
+`recorded_at`; `current` follows in the same transaction; what two complete looks miss is withdrawn;
+amounts are whole 10^-10 units. It differs in this: a list announces nothing for later, so nothing
+comes into force and nothing is cancelled; and what a list printed is not kept with each price.
+
+Statements speak of `given`, the rows of a batch: a `VALUES` clause on SQLite, on PostgreSQL a
+temporary table that is filled by `COPY`.
+"""
+
+# ruff: noqa: S608 - names and numbers of our own stand in the statements, all else is bound
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias
+
+from sqlalchemy import Connection, CursorResult, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from pricebook.quote import CANCELLED, OBSERVED, Series
+from pricebook.series import series_key
+from pricebook.tables import ListMemory, Run
+from pricebook.types import Instant
+
+Key: TypeAlias = tuple[str, ...]
+"""A series by the columns `KEY`."""
+
+KEY = ("product", "seller", "meter", "unit", "currency", "service_tier", "region", "term", "more")
+"""The columns of `uq_series_key`, in its order."""
+
+_TYPES = {"number": "bigint", "amount": "bigint", "since": "timestamptz"}
+"""Of the columns of `given` on PostgreSQL that are no text."""
+_ROWS = 500
+"""Of a `VALUES` clause: SQLite takes at most 32,766 parameters a statement."""
+
+
+class Standing(NamedTuple):
+    """What the book has of a series. `partition_id` None: nobody has read it yet; `amount` in
+    ticks, None when withdrawn; `since` as the database keeps times; `unseen`: the last look missed
+    it or couldn't read it."""
+
+    number: int
+    amount: int | None = None
+    since: Any = None
+    partition_id: int | None = None
+    unseen: bool = False
+
+
+class Remembered(NamedTuple):
+    """The memory of a partition's last list."""
+
+    version: str
+    run_id: int
+    memory: bytes
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a writer has written."""
+
+    new: int = 0
+    changed: int = 0
+    withdrawn: int = 0
+
+    @property
+    def all(self) -> int:
+        """Rows of prices."""
+        return self.new + self.changed + self.withdrawn
+
+
+def key_of(series: Series) -> Key:
+    """The columns `KEY` of a series."""
+    row = series_key(series)
+    return tuple(row[name] for name in KEY)
+
+
+def remembered(connection: Connection, partition: int) -> Remembered | None:
+    """What was kept of the last list of a partition, None when there was none."""
+    query = select(ListMemory.version, ListMemory.run_id, ListMemory.memory)
+    row = connection.execute(query.where(ListMemory.partition_id == partition)).one_or_none()
+    return row and Remembered(*row)
+
+
+def remember(
+    connection: Connection, partition: int, run_id: int, version: str, memory: bytes | None
+) -> None:
+    """Keep what is to be known when the next list comes; `memory` None: as before."""
+    values: dict[str, Any] = {"run_id": run_id, "version": version}
+    if memory is not None:
+        values["memory"] = memory
+    known = update(ListMemory).where(ListMemory.partition_id == partition)
+    if connection.execute(known.values(**values)).rowcount == 0:
+        connection.execute(insert(ListMemory).values(partition_id=partition, **values))
+
+
+def outcome_of(connection: Connection, run_id: int | None) -> str:
+    """The outcome of a run."""
+    return connection.execute(select(Run.outcome).where(Run.id == run_id)).scalar_one()
+
+
+def note_outcome(connection: Connection, run_id: int, **values: Any) -> None:
+    """Complete a run's row: `outcome`, `quotes`, `changes`, `held`."""
+    connection.execute(update(Run).where(Run.id == run_id).values(**values))
+
+
+class BulkWriter:
+    """Writes one look at a partition, inside the caller's transaction."""
+
+    def __init__(self, connection: Connection, partition: int, run_id: int, at: datetime) -> None:
+        self._connection, self.partition, self.run_id = connection, partition, run_id
+        self._dialect = connection.dialect
+        self._at = Instant().process_bind_param(at, self._dialect)
+        self._now = str(self._at) if self._is_sqlite else f"'{self._at}'::timestamptz"
+        self.counts = Counts()
+        self.is_first_look = not self._any_current()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._dialect.name == "sqlite"
+
+    def standings(self, keys: Sequence[Key]) -> list[Standing]:
+        """What the book has of these series, in their order; the unknown ones are made."""
+        numbers = self._add(keys) if self.is_first_look else None
+        if numbers is not None:
+            return [Standing(number) for number in numbers]
+        found = self._find(keys)
+        missing = [key for key, standing in zip(keys, found, strict=True) if standing is None]
+        made = self._made(list(dict.fromkeys(missing)))
+        return [one or made[key] for key, one in zip(keys, found, strict=True)]
+
+    def enter(self, changes: Iterable[tuple[Standing, int]]) -> None:
+        """Write the prices (in ticks) of series that cost something else until now."""
+        rows = []
+        for standing, amount in changes:
+            since = self._at if standing.since is None else max(self._at, standing.since)
+            rows.append((standing.number, since, amount))
+            if standing.amount is None:
+                self.counts.new += 1
+            else:
+                self.counts.changed += 1
+        self._write(rows)
+
+    def see(self, standings: Iterable[Standing]) -> None:
+        """Note that these were read again at their price."""
+        back, moved = [], []
+        for one in standings:
+            if one.unseen:
+                back.append((one.number,))
+            if one.partition_id != self.partition:
+                moved.append((one.number,))
+        self._update(back, "unseen_since = NULL, missing_since = NULL")
+        # Another partition saw it until now: a page has moved.
+        self._update(moved, f"partition_id = {self.partition}")
+
+    def miss(self, lost: Collection[int], held: Collection[int], *, complete: bool) -> None:
+        """Note which series were not seen; withdraw those that two complete looks missed.
+
+        `lost` are those that the list has no more, `held` those of which it says something that
+        isn't believed. Called last: what is noted as unseen by now was not seen today either.
+        """
+        still = [(number, since) for number, since in self._unseen() if number not in held]
+        overdue = [(number, since) for number, since in still if since and since < self._at]
+        if complete:
+            self._write([(number, since, None) for number, since in overdue])
+            self.counts.withdrawn += len(overdue)
+            missing = [(number,) for number, since in still if since is None]
+            self._update(missing, f"missing_since = {self._now}")
+        ours = f"partition_id = {self.partition} AND amount IS NOT NULL AND unseen_since IS NULL"
+        unseen = f"unseen_since = {self._now}"
+        self._update([(number,) for number in held], unseen, ours)
+        if complete:
+            unseen = f"{unseen}, missing_since = {self._now}"
+        self._update([(number,) for number in {*lost} - {*held}], unseen, ours)
+
+    def take_back(self, numbers: Collection[int]) -> None:
+        """Undo what this look wrote of series that nobody had read before."""
+        rows = [(number,) for number in numbers]
+        among = "series_id IN (SELECT number FROM given)"
+        self._do(("number",), rows, f"DELETE FROM price WHERE run_id = {self.run_id} AND {among}")
+        self._do(("number",), rows, f"DELETE FROM current WHERE {among}")
+        self.counts.new -= len(rows)
+
+    def products(self, numbers: Collection[int]) -> dict[int, str]:
+        """The products of these series."""
+        query = "SELECT series.id, series.product FROM given JOIN series ON series.id = number"
+        return dict(self._ask(("number",), [(number,) for number in numbers], query))
+
+    def unseen(self) -> list[int]:
+        """The series that earlier looks missed, and this one so far."""
+        return [number for number, _ in self._unseen()]
+
+    def _find(self, keys: Sequence[Key]) -> list[Standing | None]:
+        same = " AND ".join(f"series.{name} = given.{name}" for name in KEY)
+        # What others said of a series that was never read holds since then at the earliest.
+        said = (
+            "SELECT max(valid_from) FROM price WHERE price.series_id = series.id"
+            f" AND valid_from <= {self._now} AND basis <> '{CANCELLED}'"
+        )
+        found = self._ask(
+            ("number", *KEY),
+            [(place, *key) for place, key in enumerate(keys)],
+            "SELECT given.number, series.id, current.amount,"
+            f" CASE WHEN current.series_id IS NULL THEN ({said}) ELSE current.valid_from END,"
+            " current.partition_id, current.unseen_since IS NOT NULL"
+            f" FROM given CROSS JOIN series LEFT JOIN current ON current.series_id = series.id"
+            f" WHERE {same}",
+        )
+        standings: list[Standing | None] = [None] * len(keys)
+        for place, *standing in found:
+            standings[place] = Standing(*standing)
+        return standings
+
+    def _made(self, keys: Sequence[Key]) -> dict[Key, Standing]:
+        numbers = self._add(keys) if keys else []
+        if numbers is None:  # on PostgreSQL another process may have made one in this moment
+            found = self._find(keys)
+            return {key: one for key, one in zip(keys, found, strict=True) if one}
+        return {key: Standing(number) for key, number in zip(keys, numbers, strict=True)}
+
+    def _add(self, keys: Sequence[Key]) -> list[int] | None:
+        """Make these series; None, and none is made, when one of them exists or comes twice."""
+        numbers = self._new_numbers(len(keys))
+        rows = [(number, *key) for number, key in zip(numbers, keys, strict=True)]
+        columns = ", ".join(KEY)
+        insert_them = f"INSERT INTO series (id, {columns}) SELECT number, {columns} FROM given"
+        with suppress(IntegrityError), self._connection.begin_nested():
+            self._do(("number", *KEY), rows, insert_them)
+            return numbers
+        return None
+
+    def _new_numbers(self, count: int) -> list[int]:
+        if self._is_sqlite:
+            query = "SELECT coalesce(max(id), 0) FROM series"
+            last = int(self._connection.exec_driver_sql(query).scalar_one())
+            return list(range(last + 1, last + 1 + count))
+        sequence = "nextval(pg_get_serial_sequence('series', 'id'))"
+        query = f"SELECT {sequence} FROM generate_series(1, {count})"
+        return list(self._connection.exec_driver_sql(query).scalars())
+
+    def _write(self, rows: Sequence[tuple[int, Any, int | None]]) -> None:
+        """Append prices and let `current` follow: number, since, amount."""
+        columns = ("number", "since", "amount")
+        same = "amount = excluded.amount, basis = excluded.basis"
+        run = f"{self.run_id}, '{OBSERVED}'"
+        # Two changes of mind within one second: the later one is what we know.
+        self._do(
+            columns,
+            rows,
+            "INSERT INTO price (series_id, valid_from, recorded_at, amount, run_id, basis)"
+            f" SELECT number, since, {self._now}, amount, {run} FROM given WHERE true"
+            " ON CONFLICT (series_id, valid_from, recorded_at)"
+            f" DO UPDATE SET {same}, run_id = excluded.run_id",
+        )
+        self._do(
+            columns,
+            rows,
+            "INSERT INTO current (series_id, partition_id, amount, valid_from, recorded_at, basis)"
+            f" SELECT number, {self.partition}, amount, since, {self._now}, '{OBSERVED}'"
+            " FROM given WHERE true ON CONFLICT (series_id)"
+            f" DO UPDATE SET {same}, partition_id = excluded.partition_id,"
+            " valid_from = excluded.valid_from, recorded_at = excluded.recorded_at,"
+            " unseen_since = NULL, missing_since = NULL",
+        )
+
+    def _update(self, rows: Sequence[tuple[int]], values: str, where: str = "true") -> None:
+        among = "series_id IN (SELECT number FROM given)"
+        self._do(("number",), rows, f"UPDATE current SET {values} WHERE {where} AND {among}")
+
+    def _unseen(self) -> list[tuple[int, Any]]:
+        """The series that earlier looks missed, each with the time since when it is missing."""
+        query = (
+            "SELECT series_id, missing_since FROM current"
+            f" WHERE partition_id = {self.partition} AND unseen_since IS NOT NULL"
+            " AND amount IS NOT NULL"
+        )
+        return [tuple(row) for row in self._connection.exec_driver_sql(query)]
+
+    def _any_current(self) -> bool:
+        query = f"SELECT 1 FROM current WHERE partition_id = {self.partition} LIMIT 1"
+        return self._connection.exec_driver_sql(query).scalar() is not None
+
+    def _do(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str) -> None:
+        for result in self._run(columns, rows, statement):
+            result.close()
+
+    def _ask(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str
+    ) -> list[Any]:
+        return [row for result in self._run(columns, rows, statement) for row in result]
+
+    def _run(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str
+    ) -> Iterator[CursorResult[Any]]:
+        """Execute a statement about the rows, as `given`."""
+        if not rows:
+            return
+        if not self._is_sqlite:
+            yield self._with_copy(columns, rows, statement)
+            return
+        names, places = ", ".join(columns), ", ".join("?" * len(columns))
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            values = ", ".join([f"({places})"] * len(some))
+            given = f"WITH given ({names}) AS (VALUES {values})"
+            flat = tuple(chain.from_iterable(some))
+            yield self._connection.exec_driver_sql(f"{given} {statement}", flat)
+
+    def _with_copy(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str
+    ) -> CursorResult[Any]:
+        types = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in columns)
+        execute = self._connection.exec_driver_sql
+        execute("DROP TABLE IF EXISTS given")
+        execute(f"CREATE TEMPORARY TABLE given ({types}) ON COMMIT DROP")
+        driver: Any = self._connection.connection.cursor()
+        with closing(driver) as cursor, cursor.copy("COPY given FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return execute(statement)

@@ -1,0 +1,368 @@
+"""A whole price list on its way into the book: compared with the last one while it streams (no
+database), then what is new and gone is entered in one transaction.
+
+The gate's rules that are cheap hold here, too, and judge only what changed: a price that jumped,
+went to or from zero, or moved by the same power of ten as the others (`scraper.gate.decide`, with
+the changed and new prices of this list); and a list with fewer series than the last one by more
+than `max_drop_of_count` withdraws nothing. Not asked: whether a price fits the rest of its family
+or other regions. The first list of a region has nothing to be compared with: it is believed.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain, islice
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from pricebook.bulk import (
+    BulkWriter,
+    Counts,
+    Standing,
+    key_of,
+    note_outcome,
+    outcome_of,
+    remember,
+    remembered,
+)
+from pricebook.errors import DocumentRefused
+from pricebook.quote import OBSERVED, Price, Quote, Series, SetAside, from_ticks, to_ticks
+from pricebook.runs import (
+    Fetched,
+    Held,
+    last_count,
+    note_fetch,
+    note_held,
+    note_run,
+    pending,
+    rejected,
+)
+from scraper import gate
+from scraper.aws.bulk import OFFER
+from scraper.aws.line_memory import Comparison, Memory, compare, digest_of
+from scraper.aws.list_file import ListHead
+from scraper.aws.whole_list import Rate, RowReader
+from scraper.document import Reading
+from scraper.gate import TOO_FEW, GateSettings, decide
+
+COMPLETE, PARTIAL = "complete", "partial"
+
+_HEAD_BYTES = 65_536
+_PUBLISHED = re.compile(rb'Publication Date"?,"?(\d{4}-\d\d-\d\d)')
+_NO_DATE = b"0000-00-00"
+_BATCH = 10_000
+_MOST_JUMPS = 1000
+"""More than that at once is no news but a misprint, or a mistake of ours: it is refused whole."""
+_MOST_JUDGED = 20_000
+_LARGEST_CALM = 9
+
+
+@dataclass(frozen=True, slots=True)
+class TakenList:
+    """A list that was compared: `based_on` is the run that entered the one that it was compared
+    with. Without a `comparison` it is the same version: nothing was fetched."""
+
+    partition: str
+    region: str
+    version: str
+    at: datetime
+    based_on: int | None
+    fetched: Fetched | None = None
+    head: ListHead | None = None
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredList:
+    """What a list did to the book; `quotes` are the series that it prices."""
+
+    outcome: str
+    quotes: int
+    counts: Counts
+    held: Sequence[Held] = ()
+
+
+def compare_list(
+    chunks: Iterable[bytes], region: str, last: bytes | None
+) -> tuple[ListHead, Comparison]:
+    """Compare a list that comes in pieces with the memory of the last one.
+
+    DocumentRefused when it is no EC2 list, lacks a column, or breaks off.
+    """
+    source = f"aws-ec2/{region}"
+    head, rows = _beheaded(iter(chunks), source)
+    columns = digest_of(RowReader(head, region).columns)
+    old = Memory.unpack(last) if last else Memory()
+    date = _PUBLISHED.search(b"\n".join(head.lines))
+
+    def without_date(content: bytes) -> bytes:
+        # AWS moves the dates of most rates to that of the publication.
+        return content.replace(date[1], _NO_DATE) if date else content
+
+    return head, compare(rows, old, without_date, columns, source)
+
+
+def _beheaded(chunks: Iterator[bytes], source: str) -> tuple[ListHead, Iterator[bytes]]:
+    start = b""
+    while len(start) < _HEAD_BYTES and (chunk := next(chunks, b"")):
+        start += chunk
+    head = ListHead.read(iter(start.split(b"\n")), OFFER, source)
+    rows = start[sum(len(line) + 1 for line in head.lines) :]
+    return head, chain([rows], chunks)
+
+
+def enter_list(
+    connection: Connection, partition: int, taken: TakenList, settings: GateSettings
+) -> EnteredList:
+    """Bring a list into the book, inside the caller's transaction.
+
+    DocumentRefused, and nothing must be committed, when another process has entered a list since
+    this one was compared, or when its prices can't be believed.
+    """
+    last = remembered(connection, partition)
+    if (last and last.run_id) != taken.based_on:
+        raise DocumentRefused(f"{taken.partition}: another list was entered meanwhile; read again")
+    expected = last_count(connection, taken.partition)
+    run = note_run(connection, taken.partition, taken.at, COMPLETE, quotes=expected)
+    writer = BulkWriter(connection, partition, run, taken.at)
+    if taken.comparison is None or taken.head is None:
+        entered = _enter_same(connection, taken, writer, expected)
+        _note(connection, run, entered)
+        return entered
+    if taken.fetched:
+        note_fetch(connection, run, taken.fetched)
+    entry = _Entry(taken, taken.comparison, RowReader(taken.head, taken.region), writer)
+    entry.read(rejected(connection, taken.partition))
+    entry.judge(settings, pending(connection, taken.partition, taken.at))
+    entered = entry.finish(connection, settings, expected)
+    _note(connection, run, entered)
+    return entered
+
+
+def _enter_same(
+    connection: Connection, taken: TakenList, writer: BulkWriter, expected: int
+) -> EnteredList:
+    """The version that was read before: a further look that shows and lacks the same."""
+    outcome = outcome_of(connection, taken.based_on)
+    # What couldn't be read then may be what is missing now, so nothing is withdrawn beside it.
+    writer.miss((), (), complete=outcome == COMPLETE)
+    remember(connection, writer.partition, writer.run_id, taken.version, None)
+    return EnteredList(outcome, expected, writer.counts)
+
+
+def _note(connection: Connection, run: int, entered: EnteredList) -> None:
+    values = {"outcome": entered.outcome, "quotes": entered.quotes, "held": len(entered.held)}
+    note_outcome(connection, run, changes=entered.counts.all, **values)
+
+
+class _Moved(NamedTuple):
+    """A series that cost something else until now, and the row that says so."""
+
+    standing: Standing
+    ticks: int
+    row: int
+
+
+class _Entry:
+    """Enters what a comparison found: `read`, then `judge`, then `finish`. Rows are counted among
+    the fresh ones."""
+
+    def __init__(
+        self, taken: TakenList, found: Comparison, reader: RowReader, writer: BulkWriter
+    ) -> None:
+        self._taken, self._found, self._reader, self._writer = taken, found, reader, writer
+        self._today = bytearray()
+        """By series: 1 when a row of today has it."""
+        self._new = array("I")
+        """Rows of series that nobody had read before: they are written at once."""
+        self._moved: dict[int, _Moved] = {}
+        self._same: dict[int, Standing] = {}
+        self._twice: dict[int, Rate] = {}
+        self._doubted: set[int] = set()
+        """Series that the list prices, but not so that it is believed."""
+        self._forget: set[int] = set()
+        """Rows that the next look shall read again."""
+        self._asides: dict[str, list[SetAside]] = {}
+        self._held: list[Held] = []
+
+    def read(self, refused: Collection[tuple[Series, Decimal]]) -> None:
+        """Read every fresh row; what nobody ever read is written, what changed is judged first."""
+        unwanted = {Rate(key_of(series), to_ticks(amount)) for series, amount in refused}
+        lines = enumerate(self._found.fresh_lines())
+        while batch := list(islice(lines, _BATCH)):
+            read = [(row, self._reader.read(line)) for row, line in batch]
+            self._sort_out([(row, rate) for row, rate in read if isinstance(rate, Rate)], unwanted)
+            for row, aside in read:
+                if isinstance(aside, SetAside):
+                    self._asides.setdefault(aside.reason, []).append(aside)
+                    self._forget.add(row)
+
+    def _sort_out(self, rates: Sequence[tuple[int, Rate]], unwanted: Collection[Rate]) -> None:
+        new: dict[int, tuple[Standing, int]] = {}
+        standings = self._writer.standings([rate.key for _, rate in rates])
+        for (row, rate), one in zip(rates, standings, strict=True):
+            if self._is_priced(one):
+                self._note_twice(one, rate, row, new)
+                continue
+            self._note_today(row, one.number)
+            if rate in unwanted:
+                self._doubt(row)
+            elif one.partition_id is None:
+                new[one.number] = one, rate.ticks
+                self._new.append(row)
+            elif one.amount != rate.ticks:
+                self._moved[one.number] = _Moved(one, rate.ticks, row)
+            elif one.unseen or one.partition_id != self._writer.partition:
+                self._same[one.number] = one
+        self._writer.enter(new.values())
+
+    def _is_priced(self, one: Standing) -> bool:
+        """Whether another row has this series: a fresh one, or one that hasn't changed."""
+        number, found = one.number, self._found
+        if number < len(self._today) and self._today[number]:
+            return True
+        was_seen = one.partition_id == self._writer.partition and not one.unseen
+        return was_seen and number not in found.gone and found.knows(number)
+
+    def _note_twice(
+        self, one: Standing, rate: Rate, row: int, new: Mapping[int, tuple[Standing, int]]
+    ) -> None:
+        amount = new[one.number][1] if one.number in new else one.amount
+        if one.number in self._moved:
+            amount = self._moved[one.number].ticks
+        if amount != rate.ticks:
+            self._twice[one.number] = rate
+        self._forget.add(row)
+
+    def _note_today(self, row: int, number: int) -> None:
+        if number >= len(self._today):
+            self._today.extend(bytes(number + _BATCH - len(self._today)))
+        self._today[number] = 1
+        self._found.memory.numbers[self._found.fresh[row]] = number
+
+    def _number_of(self, row: int) -> int:
+        return self._found.memory.numbers[self._found.fresh[row]]
+
+    def _doubt(self, row: int) -> None:
+        self._doubted.add(self._number_of(row))
+        self._forget.add(row)
+
+    def judge(self, settings: GateSettings, pending: Mapping[Series, Decimal]) -> None:
+        """Hold what the gate doesn't believe."""
+        self._drop_what_is_priced_twice()
+        moved = [one for one in self._moved.values() if one.standing.amount is not None]
+        jumped = [one for one in moved if _may_have_jumped(one, settings)]
+        if len(jumped) > _MOST_JUMPS:
+            raise DocumentRefused(
+                f"{self._taken.partition}: {len(jumped)} of {len(moved)} changed prices jumped:"
+                " not believed; if AWS confirms them, raise [gate] max_jump for one look"
+            )
+        if not jumped:
+            return
+        # Rules about all that changed ask for a half of it, so enough of what didn't jump will do.
+        suspects = {one.row for one in jumped}
+        calm = [one.row for one in moved if one.row not in suspects][:_MOST_JUDGED]
+        back = [one.row for one in self._moved.values() if one.standing.amount is None]
+        new = [*back, *self._new]
+        rows = {*suspects, *calm, *new[:_MOST_JUDGED]}
+        quotes = self._quotes(rows)
+        before = {one.row: one.standing.amount for one in moved}
+        latest = {
+            quote.series: self._price(quote, before[row])
+            for quote, row in quotes.items()
+            if row in before
+        }
+        verdict = decide(Reading(tuple(quotes)), latest, settings, pending)
+        for one in verdict.held:
+            if one.quote is not None:
+                self._hold(one, one.quote, quotes[one.quote])
+        if len(new) > _MOST_JUDGED and self._doubted & {self._number_of(row) for row in new}:
+            raise DocumentRefused(f"{self._taken.partition}: {verdict.held[0].text}: not believed")
+
+    def _drop_what_is_priced_twice(self) -> None:
+        for number, rate in self._twice.items():
+            aside = SetAside("two prices for one series", "", rate.key[0])
+            self._asides.setdefault(aside.reason, []).append(aside)
+            self._same.pop(number, None)
+            self._moved.pop(number, None)
+            self._doubted.add(number)
+        new = [row for row in self._new if self._number_of(row) in self._twice]
+        self._take_back(new)
+        self._found.memory.forget_numbers(self._twice)
+
+    def _take_back(self, rows: Collection[int]) -> None:
+        self._writer.take_back([self._number_of(row) for row in rows])
+        self._new = array("I", (row for row in self._new if row not in rows)) if rows else self._new
+
+    def _quotes(self, rows: Collection[int]) -> dict[Quote, int]:
+        lines = enumerate(self._found.fresh_lines())
+        return {self._reader.quote(line): row for row, line in lines if row in rows}
+
+    def _price(self, quote: Quote, ticks: int | None) -> Price:
+        amount = None if ticks is None else from_ticks(ticks)
+        at, source = self._taken.at, self._taken.partition
+        return Price(quote.series, amount, at, OBSERVED, at, source)
+
+    def _hold(self, one: gate.Held, quote: Quote, row: int) -> None:
+        text = f"{quote.quoted}: {one.text}"
+        self._held.append(Held(one.reason, quote.where, text, quote, one.curable))
+        number = self._number_of(row)
+        if self._moved.pop(number, None) is None:
+            self._take_back([row])
+        self._doubt(row)
+
+    def finish(self, connection: Connection, settings: GateSettings, expected: int) -> EnteredList:
+        """Write what was believed, note what was missed, and remember the list."""
+        memory, writer = self._found.memory, self._writer
+        quotes = len(memory) - memory.numbers.count(0)
+        if not quotes:
+            raise DocumentRefused(f"{self._taken.partition}: the list holds no price of a machine")
+        complete = quotes >= expected * (1 - settings.max_drop_of_count)
+        held = [*self._held, *_grouped(self._asides)]
+        if not complete:
+            text = f"{quotes} series read, {expected} the last time: the list may be cut short"
+            held.append(Held(TOO_FEW, "the whole list", text))
+        writer.see(self._same.values())
+        writer.enter((one.standing, one.ticks) for one in self._moved.values())
+        lost = {number for number in self._found.gone if not self._is_of_today(number)}
+        writer.miss(lost, self._doubted | self._mentioned(lost), complete=complete)
+        memory.forget(self._found.fresh[row] for row in self._forget)
+        again = not complete or any(one.curable for one in held)
+        version = "" if again else self._taken.version
+        changed = self._found.is_new or self._forget
+        packed = memory.pack() if changed else None
+        remember(connection, writer.partition, writer.run_id, version, packed)
+        note_held(connection, self._taken.partition, writer.run_id, self._taken.at, held)
+        outcome = COMPLETE if complete and not held else PARTIAL
+        return EnteredList(outcome, quotes, writer.counts, held)
+
+    def _is_of_today(self, number: int) -> bool:
+        return number < len(self._today) and self._today[number] == 1
+
+    def _mentioned(self, lost: Collection[int]) -> set[int]:
+        """What is missing of the machines that rows which couldn't be read are about."""
+        machines = {aside.text for asides in self._asides.values() for aside in asides}
+        if not machines:
+            return set()
+        products = self._writer.products({*lost, *self._writer.unseen()})
+        return {number for number, product in products.items() if product in machines}
+
+
+def _may_have_jumped(one: _Moved, settings: GateSettings) -> bool:
+    """Whether the gate may mind: no power of ten is below this, and no limit that it has."""
+    factor = min(int(settings.max_jump), _LARGEST_CALM)
+    before, after = one.standing.amount or 0, one.ticks
+    return not before or not after or after > factor * before or before > factor * after
+
+
+def _grouped(asides: Mapping[str, Sequence[SetAside]]) -> Iterator[Held]:
+    """One for each reason: whatever AWS comes up with next stands in thousands of rows."""
+    for reason, same in asides.items():
+        text = f"{same[0].text} and {len(same) - 1} more rows" if same[1:] else same[0].text
+        yield Held(reason, same[0].where, text)
