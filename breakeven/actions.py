@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from breakeven.daemon import App, judge_now
 from breakeven.settings import Settings
 from comparator.event import Cause, Event, Range
+from comparator.notice import Notice, Point, Story
 from comparator.receivers import deliver
 from pricebook import book, runs
 from pricebook.errors import ConfigError
@@ -23,7 +24,8 @@ def send_test(settings: Settings, name: str) -> str:
     if name not in settings.receivers:
         known = ", ".join(settings.receivers) or "none is set"
         raise ConfigError(f"there is no receiver {name!r}; known: {known}")
-    deliver(settings.receivers[name], _sample(datetime.now(UTC).replace(microsecond=0)))
+    at = datetime.now(UTC).replace(microsecond=0)
+    deliver(settings.receivers[name], Notice((Story((_sample(at),), _sample_course(at)),)))
     return f"{name} took the test message"
 
 
@@ -79,4 +81,14 @@ def _sample(at: datetime) -> Event:
         after=Range(Decimal("0.64"), Decimal("0.68"), Decimal("0.73")),
         why=(Cause("p4d.24xlarge", f"{before} USD/hour", f"{after} USD/hour", Decimal(1)),),
         text="This is a test: nothing has happened.",
+    )
+
+
+def _sample_course(at: datetime) -> tuple[Point, ...]:
+    """A year in which two price cuts make self-hosting pay."""
+    steps = ((365, "1.31"), (240, "1.18"), (150, "1.24"), (60, "1.02"), (0, "0.68"))
+    spread = Range(Decimal("0.94"), Decimal(1), Decimal("1.07"))
+    return tuple(
+        Point(at - timedelta(days=days), spread * Range.exactly(Decimal(ratio)))
+        for days, ratio in steps
     )

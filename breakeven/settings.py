@@ -10,8 +10,9 @@ from pathlib import Path
 from comparator.receivers import Receiver, read_receivers
 from comparator.rules.header import Collecting
 from comparator.rules.rulebook import Rule, check_rules, read_rule
+from comparator.silence import Silence, read_windows
 from comparator.workload import Workload
-from pricebook.config import Table, load, naming
+from pricebook.config import Secret, Table, load, naming
 from pricebook.errors import ConfigError
 from scraper import providers
 from scraper.aws.client import AwsSettings
@@ -42,12 +43,18 @@ class Settings:
     workloads: tuple[Workload, ...]
     rules: tuple[Rule, ...]
     receivers: dict[str, Receiver]
+    windows: tuple[Silence, ...]
+    """Maintenance: when nobody is told."""
+    report: str
+    """The receiver that hears of those that don't get their messages; "" for none."""
+    ping: Secret | None
+    """Where a healthy pass is told to a dead man's switch."""
 
     @classmethod
     def read(cls, table: Table) -> Settings:
         """From the top level of the file; ConfigError for anything unknown or impossible."""
         database, collect = table.table("database"), table.table("collect")
-        throughput = table.table("throughput")
+        throughput, delivery = table.table("throughput"), table.table("delivery")
         measurements = tuple(Path(name) for name in throughput.texts("files", []))
         collecting = Collecting(collect.duration("every", "6h"), _sources(collect))
         settings = cls(
@@ -65,8 +72,11 @@ class Settings:
             ),
             rules=tuple(read_rule(one, collecting) for one in table.tables("rule")),
             receivers=read_receivers(table),
+            windows=tuple(read_windows(table)),
+            report=delivery.text("report", ""),
+            ping=Secret.read(delivery.table("ping")) if delivery.has("ping") else None,
         )
-        for part in (database, collect, throughput, table):
+        for part in (database, collect, throughput, delivery, table):
             part.close()
         settings._check()
         return settings
@@ -128,6 +138,9 @@ class Settings:
             if twice:
                 raise ConfigError(f"[[{kind}]]: two are called {sorted(twice)[0]!r}; rename one")
         check_rules(self.rules, self.workloads, self.receivers)
+        if self.report and self.report not in self.receivers:
+            known = ", ".join(self.receivers) or "none is set"
+            raise ConfigError(f"[delivery]: report is {self.report!r}, no receiver; known: {known}")
 
 
 def known_sources() -> list[str]:

@@ -1,100 +1,61 @@
 """The outbox: every message is a row before it is sent, and stays one until somebody has it.
 
 A row is claimed with a lease, sent outside of any transaction, and only then marked. So a crash
-at any moment loses nothing; at worst a message comes twice, and says so, with the same event id.
+at any moment loses nothing; at worst a message comes twice, and says so, with the same id.
 
 The messages of one receiver go out in order: the oldest that is pending holds back the others.
-That keeps `resolved` behind `fired`, and makes one refusal to be written to ("not for 30 s") hold
-for the whole receiver.
+That keeps `resolved` behind `fired`. A receiver that wants to be left alone ("not for 30 s") is
+paused as a whole.
 """
 
 from __future__ import annotations
 
-import time
-import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Row,
-    Update,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, Row, Update, delete, func, insert, select, update
 
 from comparator.channels import Receipt
-from comparator.channels.wording import clean
+from comparator.claiming import Claim, note_attempt
 from comparator.event import Event
-from comparator.receivers import Receiver, deliver
-from pricebook.errors import ConfigError, DeliveryFailed
+from pricebook.errors import DeliveryFailed
 from pricebook.quote import isoformat
 from pricebook.schema import reading
-from pricebook.tables import Attempt, EventRow, Message
+from pricebook.tables import Attempt, EventRow, Message, Pause
 
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360))
 """From one try to the next; the last one repeats."""
 
 GIVE_UP = timedelta(hours=72)
-"""Old enough that the news are in the book anyway: the message is dead, and shown as such."""
-
-LEASE = timedelta(minutes=10)
-"""Longer than any channel's own time limit, so that only a process that is gone loses it."""
+"""After the first try: the news are in the book anyway. The message is dead, and shown as such."""
 
 REST = timedelta(minutes=5)
 """Of a receiver that refused for good: a queue must not become a row of failed logins."""
 
-SPACING_SECONDS = 1.0
-"""Between two messages to the same receiver: Slack takes one a second for each channel."""
+_LONGEST_PAUSE = timedelta(days=1)
+"""No server can silence a receiver for good."""
 
-_LONGEST_WAIT_SECONDS = 24 * 3600
-_REASON = 500
-
-
-_EVENT = EventRow.rule, EventRow.workload, EventRow.kind, EventRow.state, EventRow.at
-
-
-class Send(Protocol):
-    """How a message is sent: `receivers.deliver`, or a stand-in for it."""
-
-    def __call__(
-        self, receiver: Receiver, event: Event, *, repeat: bool, only: Sequence[str] | None
-    ) -> Receipt: ...
+_FAILED = ("never_sent", "refused", "ambiguous")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One try: `result` delivered, refused, never_sent or ambiguous; `status` what became of it.
 
-    `status`: delivered, pending (to be tried again), refused (for good), dead (given up).
+    `notice`: the id of the message, and `events` what it told. `status`: delivered, pending (to be
+    tried again), refused (for good), dead (given up).
     """
 
-    event: str
+    notice: str
+    events: tuple[str, ...]
     receiver: str
     result: str
     status: str
     code: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    message: int
-    event: Event
-    receiver: str
-    created_at: datetime
-    attempts: int
-    ambiguous: bool
-    outstanding: tuple[str, ...] | None
-    owner: str
-    until: datetime
 
 
 def enqueue(connection: Connection, event: Event, receivers: Iterable[str], at: datetime) -> None:
@@ -107,36 +68,24 @@ def enqueue(connection: Connection, event: Event, receivers: Iterable[str], at: 
         connection.execute(insert(Message), rows)
 
 
-def deliver_due(
-    engine: Engine,
-    receivers: Mapping[str, Receiver],
-    *,
-    owner: str,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    send: Send = deliver,
-    sleep: Callable[[float], None] = time.sleep,
-    stopping: Callable[[], bool] = lambda: False,
-) -> list[Outcome]:
-    """Send everything that is due, each receiver's messages in order; returns what came of it.
+def settle(
+    engine: Engine, claim: Claim, answer: Receipt | DeliveryFailed, report_to: str, now: datetime
+) -> Outcome:
+    """Write down a try and what becomes of the message.
 
-    `owner` names this process. `stopping` is asked before each message, so that a signal waits
-    for one message at most.
+    `report_to`: the receiver that is told when this one doesn't get its messages; "" is nobody.
     """
-    outcomes: list[Outcome] = []
-    while heads := _due(engine, clock()):
-        before = len(outcomes)
-        if {receiver for _, receiver in heads} & {outcome.receiver for outcome in outcomes}:
-            sleep(SPACING_SECONDS)
-        for message, _ in heads:
-            if stopping():
-                return outcomes
-            claim = _claim(engine, message, owner, clock())
-            if claim:
-                answer = _answer(receivers, claim, send)
-                outcomes.append(_settle(engine, claim, answer, clock()))
-        if len(outcomes) == before:
-            break
-    return outcomes
+    result, status = _result(answer), _status(claim, answer, now)
+    reason = answer.words if isinstance(answer, Receipt) else str(answer)
+    with engine.begin() as connection:
+        for message in claim.messages:
+            note_attempt(connection, message, now, result, answer.code, reason)
+        connection.execute(_settled(claim, answer, status, now))
+        _pause(connection, claim.receiver, _rest(answer, status), now)
+        if status != "delivered" and report_to and _is_news(connection, claim, status, report_to):
+            _report(connection, claim, status, reason, report_to, now)
+    events = tuple(event.id for event in claim.notice.events)
+    return Outcome(claim.notice.id, events, claim.receiver, result, status, answer.code, reason)
 
 
 def expire(engine: Engine, is_gone: Callable[[str], bool], now: datetime) -> None:
@@ -148,6 +97,14 @@ def expire(engine: Engine, is_gone: Callable[[str], bool], now: datetime) -> Non
         with engine.begin() as connection:
             left = update(Message).where(Message.lease_owner.in_(gone), Message.lease_until > now)
             connection.execute(left.values(lease_until=now))
+
+
+def waiting(engine: Engine) -> list[str]:
+    """The receivers with pending messages, that of the oldest first."""
+    with reading(engine) as connection:
+        query = select(Message.receiver).where(Message.status == "pending")
+        grouped = query.group_by(Message.receiver).order_by(func.min(Message.id))
+        return list(connection.execute(grouped).scalars())
 
 
 def deliveries(
@@ -176,6 +133,18 @@ def deliveries(
     return found
 
 
+def failing(connection: Connection) -> dict[str, str]:
+    """The receivers whose last try didn't succeed, with its reason."""
+    tried = select(func.max(Attempt.id)).join(Message).where(Attempt.outcome != "silenced")
+    rows = connection.execute(
+        select(Message.receiver, Attempt.reason)
+        .join(Message, Message.id == Attempt.message_id)
+        .where(Attempt.id.in_(tried.group_by(Message.receiver)), Attempt.outcome.in_(_FAILED))
+        .order_by(Message.receiver)
+    )
+    return {row.receiver: row.reason for row in rows}
+
+
 def _listed(row: Row[Any]) -> dict[str, Any]:
     return {
         "receiver": row.receiver,
@@ -186,149 +155,28 @@ def _listed(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def failing(connection: Connection) -> dict[str, str]:
-    """The receivers whose last try didn't succeed, with its reason."""
-    newest = select(func.max(Attempt.id)).join(Message).group_by(Message.receiver)
-    rows = connection.execute(
-        select(Message.receiver, Attempt.reason)
-        .join(Message, Message.id == Attempt.message_id)
-        .where(Attempt.id.in_(newest), Attempt.outcome != "delivered")
-        .order_by(Message.receiver)
-    )
-    return {row.receiver: row.reason for row in rows}
+def _settled(claim: Claim, answer: Receipt | DeliveryFailed, status: str, now: datetime) -> Update:
+    """The change to the message's rows."""
+    ambiguous = claim.notice.repeat or _result(answer) == "ambiguous"
+    values = {
+        "status": status,
+        "next_attempt_at": _whole_seconds(now + BACKOFF[min(claim.attempts, len(BACKOFF)) - 1]),
+        "ambiguous": ambiguous,
+        "outstanding": _outstanding(claim, answer),
+        "lease_owner": None,
+        "lease_until": None,
+    }
+    if isinstance(answer, Receipt):
+        values["thread"] = answer.thread or claim.notice.thread or None
+    elif not (ambiguous or claim.outstanding):
+        # Nobody has it: until the next try, more may come to be told with it.
+        values["parcel"] = None
+    return _change(claim, status).values(**values)
 
 
-def _due(engine: Engine, now: datetime) -> list[tuple[int, str]]:
-    """The oldest pending message of each receiver, where it may be sent now."""
-    oldest = (
-        select(func.min(Message.id)).where(Message.status == "pending").group_by(Message.receiver)
-    )
-    with reading(engine) as connection:
-        rows = connection.execute(
-            select(Message.id, Message.receiver)
-            .where(Message.id.in_(oldest), *_claimable(now))
-            .order_by(Message.id)
-        )
-        return [(row.id, row.receiver) for row in rows]
-
-
-def _claimable(now: datetime) -> list[ColumnElement[bool]]:
-    return [
-        Message.status == "pending",
-        Message.next_attempt_at <= now,
-        or_(Message.lease_until.is_(None), Message.lease_until <= now),
-    ]
-
-
-def _claim(engine: Engine, message: int, owner: str, now: datetime) -> _Claim | None:
-    """The message, ours until the lease ends; None when another process was faster."""
-    with engine.begin() as connection:
-        row = _locked(connection, message, now)
-        if row is None:
-            return None
-        if row.lease_owner is not None:
-            _note_lost_holder(connection, row, now)
-        claim = _Claim(
-            message=message,
-            event=_event(row),
-            receiver=row.receiver,
-            created_at=row.created_at,
-            attempts=row.attempts + 1,
-            ambiguous=row.ambiguous or row.lease_owner is not None,
-            outstanding=row.outstanding and tuple(row.outstanding),
-            owner=owner,
-            until=now + LEASE,
-        )
-        connection.execute(
-            update(Message)
-            .where(Message.id == message)
-            .values(
-                lease_owner=claim.owner,
-                lease_until=claim.until,
-                attempts=claim.attempts,
-                ambiguous=claim.ambiguous,
-            )
-        )
-        return claim
-
-
-def _locked(connection: Connection, message: int, now: datetime) -> Row[Any] | None:
-    return connection.execute(
-        select(Message.__table__, *_EVENT, EventRow.details)
-        .join(EventRow, EventRow.id == Message.event_id)
-        .where(Message.id == message, *_claimable(now))
-        .with_for_update(of=Message, skip_locked=True)
-    ).one_or_none()
-
-
-def _note_lost_holder(connection: Connection, row: Row[Any], now: datetime) -> None:
-    reason = f"{row.lease_owner} was sending it and ended before it wrote down the answer"
-    _record(connection, row.id, now, "ambiguous", "", reason)
-
-
-def _record(
-    connection: Connection, message: int, at: datetime, outcome: str, code: str, reason: str
-) -> None:
-    connection.execute(
-        insert(Attempt).values(
-            message_id=message, at=at, outcome=outcome, code=code, reason=clean(reason, _REASON)
-        )
-    )
-
-
-def _event(row: Row[Any]) -> Event:
-    columns = {column.key: getattr(row, column.key) for column in _EVENT}
-    return Event.restore({"id": row.event_id, **columns}, row.details)
-
-
-def _answer(
-    receivers: Mapping[str, Receiver], claim: _Claim, send: Send
-) -> Receipt | DeliveryFailed:
-    """What came of one try; a fault of ours is final too, so that it can't block the others."""
-    receiver = receivers.get(claim.receiver)
-    if receiver is None:
-        return DeliveryFailed(
-            f"receiver {claim.receiver} is not in the configuration: put it back, or its"
-            f" messages are given up after {GIVE_UP // timedelta(hours=1)} h"
-        )
-    try:
-        return send(receiver, claim.event, repeat=claim.ambiguous, only=claim.outstanding)
-    except DeliveryFailed as error:
-        return error
-    except ConfigError as error:
-        return DeliveryFailed(str(error))
-    except Exception as error:  # noqa: BLE001 - its text may hold a secret, its place doesn't
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        fault = f"{type(error).__name__} in {place.name}, line {place.lineno}"
-        return DeliveryFailed(f"a fault of breakeven: {fault}", permanent=True)
-
-
-def _settle(
-    engine: Engine, claim: _Claim, answer: Receipt | DeliveryFailed, now: datetime
-) -> Outcome:
-    """Write down the try and what becomes of the message."""
-    result, status = _result(answer), _status(claim, answer, now)
-    reason = answer.words if isinstance(answer, Receipt) else str(answer)
-    with engine.begin() as connection:
-        _record(connection, claim.message, now, result, answer.code, reason)
-        connection.execute(
-            _change(claim, status).values(
-                status=status,
-                next_attempt_at=_whole_seconds(now + _wait(claim, answer)),
-                ambiguous=claim.ambiguous or result == "ambiguous",
-                outstanding=_outstanding(claim, answer),
-                lease_owner=None,
-                lease_until=None,
-            )
-        )
-        if status == "refused":
-            _rest(connection, claim.receiver, _whole_seconds(now + REST))
-    return Outcome(claim.event.id, claim.receiver, result, status, answer.code, reason)
-
-
-def _change(claim: _Claim, status: str) -> Update:
+def _change(claim: Claim, status: str) -> Update:
     """Who lost the lease has no say any more, unless the message is with its receiver."""
-    change = update(Message).where(Message.id == claim.message)
+    change = update(Message).where(Message.id.in_(claim.messages))
     if status == "delivered":
         return change
     return change.where(Message.lease_owner == claim.owner, Message.lease_until == claim.until)
@@ -342,35 +190,78 @@ def _result(answer: Receipt | DeliveryFailed) -> str:
     return "refused" if answer.permanent or answer.code else "never_sent"
 
 
-def _status(claim: _Claim, answer: Receipt | DeliveryFailed, now: datetime) -> str:
+def _status(claim: Claim, answer: Receipt | DeliveryFailed, now: datetime) -> str:
     if isinstance(answer, Receipt) and not answer.outstanding:
         return "delivered"
     if isinstance(answer, DeliveryFailed) and answer.permanent:
         return "refused"
-    return "dead" if now - claim.created_at >= GIVE_UP else "pending"
+    return "dead" if now - claim.since >= GIVE_UP else "pending"
 
 
-def _wait(claim: _Claim, answer: Receipt | DeliveryFailed) -> timedelta:
-    backoff = BACKOFF[min(claim.attempts, len(BACKOFF)) - 1]
-    asked = answer.retry_after if isinstance(answer, DeliveryFailed) else None
-    return max(backoff, timedelta(seconds=min(asked or 0, _LONGEST_WAIT_SECONDS)))
-
-
-def _outstanding(claim: _Claim, answer: Receipt | DeliveryFailed) -> list[str] | None:
+def _outstanding(claim: Claim, answer: Receipt | DeliveryFailed) -> list[str] | None:
     left = answer.outstanding if isinstance(answer, Receipt) else claim.outstanding
     return list(left) if left else None
 
 
-def _rest(connection: Connection, receiver: str, until: datetime) -> None:
-    connection.execute(
-        update(Message)
-        .where(
-            Message.receiver == receiver,
-            Message.status == "pending",
-            Message.next_attempt_at < until,
-        )
-        .values(next_attempt_at=until)
+def _rest(answer: Receipt | DeliveryFailed, status: str) -> timedelta:
+    """How long the receiver is left alone."""
+    if isinstance(answer, Receipt):
+        return timedelta(0)
+    asked = min(answer.retry_after or 0, _LONGEST_PAUSE.total_seconds())
+    return max(timedelta(seconds=asked), REST if status == "refused" else timedelta(0))
+
+
+def _pause(connection: Connection, receiver: str, rest: timedelta, now: datetime) -> None:
+    if rest:
+        connection.execute(delete(Pause).where(Pause.receiver == receiver))
+        until = _whole_seconds(now + rest)
+        connection.execute(insert(Pause).values(receiver=receiver, until=until))
+
+
+def _is_news(connection: Connection, claim: Claim, status: str, report_to: str) -> bool:
+    """Whether a failure is to be reported: it is final, or lasts, and isn't known yet."""
+    lasting = status in ("refused", "dead") or claim.attempts == len(BACKOFF)
+    if not lasting or claim.receiver == report_to:
+        return False
+    delivered = (
+        select(func.max(Attempt.at))
+        .join(Message)
+        .where(Message.receiver == claim.receiver, Attempt.outcome == "delivered")
     )
+    reported = select(func.max(EventRow.at)).where(
+        EventRow.kind == "undelivered", EventRow.rule == _subject(claim)
+    )
+    last, told = (connection.execute(query).scalar() for query in (delivered, reported))
+    return told is None or (last is not None and last > told)
+
+
+def _report(
+    connection: Connection, claim: Claim, status: str, reason: str, report_to: str, now: datetime
+) -> None:
+    """One event and one message: other receivers keep working while this one is broken."""
+    what = {"refused": "refused a message", "dead": f"got nothing for {_hours(GIVE_UP)} h"}
+    words = what.get(status, f"can't be reached, {claim.attempts} times now")
+    event = Event(
+        id=secrets.token_hex(8),
+        rule=_subject(claim),
+        kind="undelivered",
+        state=status,
+        at=now,
+        severity="critical",
+        text=f"{claim.receiver} {words}: {reason}. `breakeven alerts` lists what it missed.",
+    )
+    columns = {name: getattr(event, name) for name in ("id", "rule", "kind", "state", "at")}
+    row = insert(EventRow).values(**columns, workload="", details=event.details())
+    connection.execute(row)
+    enqueue(connection, event, [report_to], now)
+
+
+def _subject(claim: Claim) -> str:
+    return f"receiver {claim.receiver}"
+
+
+def _hours(time: timedelta) -> int:
+    return time // timedelta(hours=1)
 
 
 def _whole_seconds(at: datetime) -> datetime:

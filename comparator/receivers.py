@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
-from comparator.channels import Receipt, email, slack
-from comparator.event import Event
+from comparator.channels import Receipt, email, slack, slack_bot
+from comparator.channels.posting import is_guarded
+from comparator.notice import Notice
+from comparator.quiet import Wishes
 from pricebook.config import Secret, Table
 from pricebook.errors import ConfigError
+
+Channel: TypeAlias = slack.Webhook | slack_bot.Bot | email.Mailbox
+
+_CHANNEL_ID = re.compile(r"[CG][A-Z0-9]{8,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +25,13 @@ class Receiver:
     """One `[[receiver]]`: the database knows it by its name alone."""
 
     name: str
-    channel: slack.Webhook | email.Mailbox
+    channel: Channel
+    wishes: Wishes = field(default_factory=Wishes)
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether each of its messages belongs to one thread: then episodes don't share one."""
+        return isinstance(self.channel, slack_bot.Bot)
 
 
 def read_receivers(root: Table) -> dict[str, Receiver]:
@@ -32,30 +46,32 @@ def read_receivers(root: Table) -> dict[str, Receiver]:
 
 
 def read_receiver(table: Table) -> Receiver:
-    """One `[[receiver]]`, which has exactly one of `slack` and `email`."""
+    """One `[[receiver]]`, which has exactly one channel."""
     name = table.text("name")
-    by_slack, by_email = table.has("slack"), table.has("email")
-    if by_slack == by_email:
-        raise ConfigError(
-            f"{table.where}: give either slack = {{ webhook = ... }} or email = {{ smtp = ... }}"
-        )
-    channel = _webhook(table.table("slack")) if by_slack else _mailbox(table.table("email"))
+    given = [kind for kind in _CHANNELS if table.has(kind)]
+    if len(given) != 1:
+        known = ", ".join(_CHANNELS)
+        raise ConfigError(f"{table.where}: give exactly one way to reach it out of {known}")
+    part = table.table(given[0])
+    channel = _CHANNELS[given[0]](part)
+    part.close()
+    receiver = Receiver(name, channel, Wishes.read(table))
     table.close()
-    return Receiver(name, channel)
+    return receiver
 
 
-def deliver(
-    receiver: Receiver, event: Event, *, repeat: bool = False, only: Sequence[str] | None = None
-) -> Receipt:
-    """Send once. `repeat`: an earlier try may have arrived. `only`: of a mail's recipients, these.
+def deliver(receiver: Receiver, notice: Notice, *, only: Sequence[str] | None = None) -> Receipt:
+    """Send once. `only`: of a mail's recipients, these.
 
     Raises DeliveryFailed, or ConfigError when the receiver's secret can't be had.
     """
     match receiver.channel:
         case slack.Webhook() as webhook:
-            return slack.send(webhook, slack.render(event, repeat=repeat))
+            return slack.send(webhook, slack.render(notice))
+        case slack_bot.Bot() as bot:
+            return slack_bot.send(bot, notice)
         case email.Mailbox() as box:
-            message = email.render(event, box.sender, box.to, repeat=repeat)
+            message = email.render(notice, box.sender, box.to)
             return email.send(box, message, box.to if only is None else only)
 
 
@@ -65,16 +81,30 @@ def ready(receiver: Receiver) -> str:
         case slack.Webhook() as webhook:
             webhook.url()
             return "Slack webhook; its address is set"
+        case slack_bot.Bot() as bot:
+            bot.token.reveal()
+            return f"Slack channel {bot.channel}; the bot's token is set"
         case email.Mailbox() as box:
             if box.password:
                 box.password.reveal()
             return f"mail to {', '.join(box.to)} by {box.host}, security {box.security}"
 
 
-def _webhook(table: Table) -> slack.Webhook:
-    webhook = slack.Webhook(Secret.read(table.table("webhook")))
-    table.close()
-    return webhook
+def _slack(table: Table) -> slack.Webhook | slack_bot.Bot:
+    by_webhook, by_token = table.has("webhook"), table.has("token")
+    if by_webhook == by_token:
+        if not by_webhook:
+            table.close()
+        raise ConfigError(f"{table.where}: give either webhook, or token and channel")
+    if by_webhook:
+        return slack.Webhook(Secret.read(table.table("webhook")))
+    channel, api = table.text("channel"), table.text("api", slack_bot.API).rstrip("/")
+    if not _CHANNEL_ID.fullmatch(channel):
+        what = "write the channel's ID, C0123456789, which Slack shows below its details"
+        raise table.error("channel", f"is {channel!r}; {what}")
+    if not is_guarded(api):
+        raise table.error("api", "must begin with https://")
+    return slack_bot.Bot(Secret.read(table.table("token")), channel, api)
 
 
 def _mailbox(table: Table) -> email.Mailbox:
@@ -83,7 +113,7 @@ def _mailbox(table: Table) -> email.Mailbox:
     password = Secret.read(table.table("password")) if table.has("password") else None
     if table.has("user") and password is None:
         raise table.error("user", "is given without a password")
-    mailbox = email.Mailbox(
+    return email.Mailbox(
         where=table.where,
         host=table.text("smtp"),
         port=table.integer("port", email.SECURITIES[security]),
@@ -94,5 +124,6 @@ def _mailbox(table: Table) -> email.Mailbox:
         password=password,
         ca_file=Path(table.text("ca_file")) if table.has("ca_file") else None,
     )
-    table.close()
-    return mailbox
+
+
+_CHANNELS: dict[str, Callable[[Table], Channel]] = {"slack": _slack, "email": _mailbox}

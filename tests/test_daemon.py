@@ -113,6 +113,9 @@ def settings(shops: Sequence[Shop], **changes: Any) -> Any:
         "rules": (),
         "aws": AwsSettings(),
         "receivers": {},
+        "windows": (),
+        "report": "",
+        "ping": None,
     }
     return SimpleNamespace(
         **fields | changes, sources=lambda names: [by_name[name] for name in names]

@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from breakeven.demo.sinks import MailSink
 from comparator.channels import Receipt, email
 from comparator.event import Cause, Event, Range
+from comparator.notice import Notice, Story
 from pricebook.config import Secret
 from pricebook.errors import ConfigError, DeliveryFailed
 
@@ -47,9 +49,9 @@ FIRED = Event(
 )
 
 
-def rendered(event: Event = FIRED, *, repeat: bool = False) -> EmailMessage:
+def rendered(event: Event = FIRED, **parts: Any) -> EmailMessage:
     """The mail of an event to one person."""
-    return email.render(event, FROM, [TO], repeat=repeat)
+    return email.render(Notice((Story((event,)),), **parts), FROM, [TO])
 
 
 def part(message: EmailMessage, kind: str) -> str:
@@ -82,6 +84,8 @@ def test_the_text_says_what_crossed_why_and_where_to_look() -> None:
         "  https://prices.example/p4d?a=1&b=2\n"
         "\n"
         "More: breakeven explain 'support bot' --as-of 2026-08-21T14:05:00Z\n"
+        "Silence: breakeven alerts silence --rule 'self-hosting pays' --for 7d --reason WHY\n"
+        "\n"
         "Event 01J9-fired\n"
     )
 
@@ -184,7 +188,7 @@ def test_a_mail_arrives_with_envelope_and_date() -> None:
         receipt = deliver(mailbox(sink.port))
     mail = sink.mails[0]
 
-    assert receipt == Receipt("250", "OK")
+    assert (receipt.code, receipt.words, receipt.outstanding) == ("250", "OK", ())
     assert (mail.sender, mail.recipients) == (FROM, (TO,))
     assert mail.message["Message-ID"] == rendered()["Message-ID"]
     assert mail.message["Date"].datetime.tzinfo is not None
@@ -196,7 +200,8 @@ def test_one_refused_recipient_does_not_block_the_others() -> None:
     with MailSink(refuse={"gone@example.com": "550 5.1.1 no such user"}) as sink:
         receipt = deliver(mailbox(sink.port), "gone@example.com", TO)
 
-    assert receipt == Receipt("250", "gone@example.com: 550 5.1.1 no such user")
+    assert receipt.words == "gone@example.com: 550 5.1.1 no such user"
+    assert receipt.outstanding == ()
     assert [mail.recipients for mail in sink.mails] == [(TO,)]
 
 

@@ -95,7 +95,7 @@ def test_it_loads_with_everything_switched_on() -> None:
     """The examples that are commented out are right, too."""
     found = settings(switched_on(example()))
 
-    assert {"ml-slack", "finops-mail"} == set(found.receivers)
+    assert {"ml-slack", "ml-bot", "finops-mail"} == set(found.receivers)
     assert set(KINDS) == {workload.kind for workload in found.workloads}
 
 

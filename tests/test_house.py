@@ -26,8 +26,8 @@ SPANS_OF_TIME = {
     "scraper/http.py",
     "comparator/channels/__init__.py",
     "comparator/channels/email.py",
-    "comparator/channels/slack.py",
-    "comparator/outbox.py",
+    "comparator/channels/posting.py",
+    "comparator/dispatch.py",
     "breakeven/demo/pricing_api.py",
     "breakeven/demo/sinks.py",
     "breakeven/demo/story.py",
@@ -40,7 +40,7 @@ SPANS_OF_TIME = {
 its floats are, too."""
 
 
-FACTORS = {"comparator/spread.py", "breakeven/chart.py"}
+FACTORS = {"comparator/spread.py", "comparator/channels/chart.py", "breakeven/chart.py"}
 """Where floats are factors on an amount, drawn or only looked at, never the amount itself."""
 
 

@@ -17,10 +17,13 @@ from breakeven.demo.sinks import RETRY_AFTER_SECONDS, MailSink, SlackSink
 from comparator.channels import Receipt
 from comparator.channels.email import Mailbox
 from comparator.channels.slack import Webhook
+from comparator.claiming import LEASE
+from comparator.dispatch import Dispatch
 from comparator.event import Event
-from comparator.outbox import BACKOFF, GIVE_UP, LEASE, REST, deliver_due, deliveries, enqueue
+from comparator.notice import Notice
+from comparator.outbox import BACKOFF, GIVE_UP, REST, deliveries, enqueue
 from comparator.outbox import failing as failing_receivers
-from comparator.receivers import Receiver
+from comparator.receivers import Receiver, deliver
 from pricebook.config import Secret
 from pricebook.errors import ConfigError, DeliveryFailed
 from pricebook.tables import Attempt, EventRow, Message
@@ -56,11 +59,11 @@ class Post:
     only: list[Sequence[str] | None] = field(default_factory=list)
 
     def __call__(
-        self, receiver: Receiver, event: Event, *, repeat: bool, only: Sequence[str] | None
+        self, receiver: Receiver, notice: Notice, *, only: Sequence[str] | None
     ) -> Receipt:
         """One delivery."""
-        self.sent.append((receiver.name, event.id))
-        self.repeats.append(repeat)
+        self.sent.append((receiver.name, " ".join(event.id for event in notice.events)))
+        self.repeats.append(notice.repeat)
         self.only.append(only)
         answer = self.answers.pop(0) if self.answers else TAKEN
         if isinstance(answer, BaseException):
@@ -74,8 +77,9 @@ def clock(noon: datetime) -> Clock:
     return Clock(noon)
 
 
-def happen(engine: Engine, at: datetime, number: int, *receivers: str) -> Event:
-    """An event with a message for each receiver, as the judge writes them."""
+def happen(engine: Engine, now: datetime, number: int, *receivers: str) -> Event:
+    """An event of a run of its own, with a message for each receiver, as the judge writes them."""
+    at = now - timedelta(seconds=100 - number)
     event = Event(f"event-{number}", "pays", "fired", "firing", at, workload="bot")
     columns = {name: getattr(event, name) for name in ("id", "rule", "workload", "kind", "state")}
     with engine.begin() as connection:
@@ -87,7 +91,7 @@ def happen(engine: Engine, at: datetime, number: int, *receivers: str) -> Event:
 
 def run(engine: Engine, clock: Clock, post: Any, **options: Any) -> list[tuple[str, str]]:
     """One pass: what each try gave, and what became of its message."""
-    outcomes = deliver_due(
+    outcomes = Dispatch(
         engine,
         options.pop("receivers", BOTH),
         owner=options.pop("owner", "one"),
@@ -95,7 +99,7 @@ def run(engine: Engine, clock: Clock, post: Any, **options: Any) -> list[tuple[s
         send=post,
         sleep=options.pop("sleep", lambda _: None),
         **options,
-    )
+    ).deliver_due()
     return [(outcome.result, outcome.status) for outcome in outcomes]
 
 
@@ -138,8 +142,8 @@ def test_the_event_arrives_as_it_was_recorded(sqlite_book: Engine, clock: Clock)
     """What is sent is read back from the database, whole."""
     seen: list[Event] = []
 
-    def send(receiver: Receiver, event: Event, **options: Any) -> Receipt:
-        seen.append(event)
+    def send(receiver: Receiver, notice: Notice, **options: Any) -> Receipt:
+        seen.extend(notice.events)
         return TAKEN
 
     event = happen(sqlite_book, clock.now, 1, "ml")
@@ -152,7 +156,7 @@ def test_nothing_is_marked_before_it_is_sent(book: Engine, clock: Clock) -> None
     """While a message is being sent it is pending and leased, and no transaction is open."""
     seen: list[tuple[Any, ...]] = []
 
-    def send(receiver: Receiver, event: Event, **options: Any) -> Receipt:
+    def send(receiver: Receiver, notice: Notice, **options: Any) -> Receipt:
         seen.extend(rows(book, Message, "status", "lease_owner", "lease_until"))
         with book.begin() as connection:  # would wait for an open write transaction
             connection.execute(text("UPDATE message SET receiver = receiver"))
@@ -205,20 +209,26 @@ def test_the_waits_grow_from_a_minute_to_six_hours(sqlite_book: Engine, clock: C
         assert run(sqlite_book, clock, Post([UNREACHABLE])) == [("never_sent", "pending")]
 
 
-def test_after_three_days_a_message_is_dead_and_shown(sqlite_book: Engine, clock: Clock) -> None:
-    """It is given up at its last failure, never without a last try."""
+def test_after_three_days_of_tries_a_message_is_dead(sqlite_book: Engine, clock: Clock) -> None:
+    """It is given up at a failure 72 hours after its first, and not tried again."""
     happen(sqlite_book, clock.now, 1, "ml")
-    clock.now += GIVE_UP
+    run(sqlite_book, clock, Post([UNREACHABLE]))
+    clock.now += GIVE_UP - timedelta(seconds=1)
+    assert run(sqlite_book, clock, Post([UNREACHABLE])) == [("never_sent", "pending")]
 
+    clock.now += BACKOFF[-1]
     assert run(sqlite_book, clock, Post([UNREACHABLE])) == [("never_sent", "dead")]
+    clock.now += GIVE_UP
     assert run(sqlite_book, clock, Post()) == []
 
 
-def test_a_message_older_than_that_still_gets_its_try(sqlite_book: Engine, clock: Clock) -> None:
-    """After a long downtime of ours what was never tried is sent."""
+def test_our_own_downtime_uses_up_no_tries(sqlite_book: Engine, clock: Clock) -> None:
+    """After a week without a daemon a message has all its tries before it."""
     happen(sqlite_book, clock.now, 1, "ml")
-    clock.now += 2 * GIVE_UP
+    clock.now += timedelta(days=7)
 
+    assert run(sqlite_book, clock, Post([UNREACHABLE])) == [("never_sent", "pending")]
+    clock.now += BACKOFF[0]
     assert run(sqlite_book, clock, Post()) == [("delivered", "delivered")]
 
 
@@ -348,13 +358,13 @@ def test_a_process_that_dies_while_sending_loses_nothing(book: Engine, clock: Cl
 DELIVER = """
 import sys
 from comparator.channels.slack import Webhook
-from comparator.outbox import deliver_due
-from comparator.receivers import Receiver
+from comparator.dispatch import Dispatch
+from comparator.receivers import Receiver, deliver
 from pricebook.config import Secret
 from pricebook.schema import open_book
 
 ml = Receiver("ml", Webhook(Secret("ml webhook", env="ML_WEBHOOK")))
-print(deliver_due(open_book(sys.argv[1]), {"ml": ml}, owner="killed"))
+print(Dispatch(open_book(sys.argv[1]), {"ml": ml}, owner="killed").deliver_due())
 """
 
 
@@ -371,7 +381,7 @@ def test_a_killed_process_leaves_its_message_to_another(
         child.kill()
         child.wait()
         after = Clock(start + LEASE + timedelta(minutes=1))
-        outcomes = deliver_due(sqlite_book, BOTH, owner="second", clock=after)
+        outcomes = Dispatch(sqlite_book, BOTH, owner="second", clock=after).deliver_due()
 
     assert [outcome.result for outcome in outcomes] == ["delivered"]
     assert "Possible repeat" in str(slack.messages[0])
@@ -408,7 +418,7 @@ def test_while_one_sends_another_finds_nothing(book: Engine, clock: Clock) -> No
     """Two processes share a queue without sending anything twice or out of order."""
     others: list[list[tuple[str, str]]] = []
 
-    def send(receiver: Receiver, event: Event, **options: Any) -> Receipt:
+    def send(receiver: Receiver, notice: Notice, **options: Any) -> Receipt:
         others.append(run(book, clock, Post(), owner="second"))
         return TAKEN
 
@@ -422,7 +432,7 @@ def test_while_one_sends_another_finds_nothing(book: Engine, clock: Clock) -> No
 def overtaken(book: Engine, clock: Clock, *, second: Any) -> Callable[..., Receipt]:
     """A send that takes longer than its lease, while another process sends the same message."""
 
-    def send(receiver: Receiver, event: Event, **options: Any) -> Receipt:
+    def send(receiver: Receiver, notice: Notice, **options: Any) -> Receipt:
         clock.now += LEASE
         run(book, clock, Post([second]), owner="second")
         raise UNREACHABLE
@@ -441,7 +451,7 @@ def test_who_lost_the_lease_can_not_undo_a_delivery(book: Engine, clock: Clock) 
 def test_a_late_delivery_counts(book: Engine, clock: Clock) -> None:
     """A message that arrived needs no repeat, even if its lease was over."""
 
-    def send(receiver: Receiver, event: Event, **options: Any) -> Receipt:
+    def send(receiver: Receiver, notice: Notice, **options: Any) -> Receipt:
         clock.now += LEASE
         run(book, clock, Post([UNREACHABLE]), owner="second")
         return TAKEN
@@ -565,11 +575,11 @@ def test_from_the_queue_to_slack_and_mail(
         box = Mailbox("box", "127.0.0.1", mail.port, "none", "a@example.com", ("b@example.com",))
         receivers = {"ml": ML, "box": Receiver("box", box)}
         happen(sqlite_book, clock.now, 1, "ml", "box")
-        first = deliver_due(sqlite_book, receivers, owner="one", clock=clock)
+        first = Dispatch(sqlite_book, receivers, owner="one", clock=clock).deliver_due()
         clock.now += timedelta(seconds=RETRY_AFTER_SECONDS)
-        meanwhile = deliver_due(sqlite_book, receivers, owner="one", clock=clock)
+        meanwhile = Dispatch(sqlite_book, receivers, owner="one", clock=clock).deliver_due()
         clock.now += BACKOFF[0]
-        last = deliver_due(sqlite_book, receivers, owner="one", clock=clock)
+        last = Dispatch(sqlite_book, receivers, owner="one", clock=clock).deliver_due()
 
     assert [(one.receiver, one.result) for one in first] == [
         ("ml", "refused"),
@@ -588,7 +598,7 @@ def test_no_secret_is_in_the_database(
         monkeypatch.setenv("ML_WEBHOOK", slack.url)
         for number in range(4):
             happen(sqlite_book, clock.now, number, "ml")
-            deliver_due(sqlite_book, BOTH, owner="one", clock=clock, sleep=lambda _: None)
+            run(sqlite_book, clock, deliver)
             clock.now += timedelta(hours=1)
 
     with sqlite_book.connect() as connection:

@@ -11,6 +11,7 @@ from breakeven.demo.sinks import SlackSink
 from comparator.channels.email import Mailbox
 from comparator.channels.slack import Webhook
 from comparator.event import Event
+from comparator.notice import Notice, Story
 from comparator.receivers import Receiver, deliver, read_receivers
 from pricebook.config import Secret, Table
 from pricebook.errors import ConfigError
@@ -90,11 +91,11 @@ def test_all_settings_of_a_mail_receiver_are_read() -> None:
 @pytest.mark.parametrize(
     ("toml", "words"),
     [
-        ('[[receiver]]\nname = "x"', "give either slack"),
-        (SLACK + 'email = { smtp = "s" }', "give either slack"),
+        ('[[receiver]]\nname = "x"', "give exactly one way to reach it out of slack, email"),
+        (SLACK + 'email = { smtp = "s" }', "give exactly one way to reach it out of slack, email"),
         (SLACK + 'channel = "#ml"', "channel is not a setting"),
         (SLACK.replace("env =", "url ="), "webhook: url is not a setting"),
-        (SLACK.replace("webhook", "webhok"), 'give either env = "NAME"'),
+        (SLACK.replace("webhook", "webhok"), "webhok is not a setting (did you mean webhook?)"),
         (SLACK + SLACK, "name is already that of another receiver"),
         ('[[receiver]]\nslack = { webhook = { env = "A" } }', "name is missing"),
         (MAIL + 'security = "auto"', "security is 'auto'"),
@@ -132,7 +133,7 @@ def test_a_receiver_without_its_secret_says_which_is_missing(
     event = Event("e1", "test", "test", "ok", noon)
 
     with pytest.raises(ConfigError, match="environment variable SLACK_WEBHOOK_URL is empty"):
-        deliver(receivers(SLACK)["ml-slack"], event)
+        deliver(receivers(SLACK)["ml-slack"], Notice((Story((event,)),)))
 
 
 def test_a_message_goes_the_way_that_the_receiver_names(
@@ -141,6 +142,7 @@ def test_a_message_goes_the_way_that_the_receiver_names(
     """A Slack receiver's event arrives at its webhook."""
     with SlackSink() as sink:
         monkeypatch.setenv("SLACK_WEBHOOK_URL", sink.url)
-        deliver(receivers(SLACK)["ml-slack"], Event("e1", "hello", "test", "ok", noon))
+        event = Event("e1", "hello", "test", "ok", noon)
+        deliver(receivers(SLACK)["ml-slack"], Notice((Story((event,)),)))
 
     assert [message["text"] for message in sink.messages] == ["Test: hello"]

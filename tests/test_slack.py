@@ -12,8 +12,9 @@ from decimal import Decimal
 import pytest
 
 from breakeven.demo.sinks import ANSWERS, SlackSink, violations
-from comparator.channels import slack
+from comparator.channels import posting, slack
 from comparator.event import Cause, Event, Range
+from comparator.notice import Notice, Story
 from pricebook.config import Secret
 from pricebook.errors import ConfigError, DeliveryFailed
 
@@ -71,10 +72,15 @@ def webhook_to(url: str, monkeypatch: pytest.MonkeyPatch) -> slack.Webhook:
     return slack.Webhook(Secret("[[receiver]] webhook", env="TEST_WEBHOOK"))
 
 
+def notice(event: Event = FIRED, **parts: object) -> Notice:
+    """The message of one event."""
+    return Notice((Story((event,)),), **parts)
+
+
 def refused(webhook: slack.Webhook) -> DeliveryFailed:
     """The error of one try to send."""
     with pytest.raises(DeliveryFailed) as caught:
-        slack.send(webhook, slack.render(FIRED))
+        slack.send(webhook, slack.render(notice()))
     return caught.value
 
 
@@ -85,7 +91,7 @@ def texts(payload: dict[str, object]) -> str:
 
 def test_a_message_says_what_crossed_why_and_where_to_look() -> None:
     """Ratio, costs, cause, evidence, the command that explains it and the event's id are told."""
-    shown = texts(slack.render(FIRED))
+    shown = texts(slack.render(notice()))
 
     for words in (
         "Fired: self-hosting pays, support bot: ratio 0.93, was 1.04",
@@ -104,7 +110,7 @@ def test_a_message_says_what_crossed_why_and_where_to_look() -> None:
 
 def test_the_fallback_is_the_headline_and_links_are_not_unfurled() -> None:
     """Notifications show `text`; Slack is not asked to fetch the pages that are named."""
-    payload = slack.render(FIRED)
+    payload = slack.render(notice())
 
     assert payload["text"] == "Fired: self-hosting pays, support bot: ratio 0.93, was 1.04"
     assert payload["unfurl_links"] is False
@@ -112,7 +118,7 @@ def test_the_fallback_is_the_headline_and_links_are_not_unfurled() -> None:
 
 def test_a_repeat_says_so_with_the_events_id() -> None:
     """A message that may have arrived before is recognisable as the same one."""
-    shown = texts(slack.render(FIRED, repeat=True))
+    shown = texts(slack.render(notice(repeat=True)))
 
     assert "Possible repeat: an earlier try may have arrived, with the same id 01J9-fired" in shown
 
@@ -120,7 +126,9 @@ def test_a_repeat_says_so_with_the_events_id() -> None:
 def test_foreign_text_calls_nobody_and_formats_nothing() -> None:
     """A page's `<!channel>` is shown as it stands: escaped, and never in mrkdwn."""
     hostile = Cause("<!channel> *x* & @here", "<@U1>", "1", None, {"quoted": "<!here|x>"})
-    payload = slack.render(replace(FIRED, rule="<!everyone>", text="<!here>", why=(hostile,)))
+    payload = slack.render(
+        notice(replace(FIRED, rule="<!everyone>", text="<!here>", why=(hostile,)))
+    )
 
     assert "<!" not in json.dumps(payload)
     assert "&lt;!channel&gt; *x* &amp; @here" in texts(payload)
@@ -142,20 +150,20 @@ def test_only_a_plain_web_address_becomes_a_link(url: str) -> None:
     """An address that could end the link early, or is none, is not linked."""
     cause = Cause("input", "1", "2", None, {"url": url})
 
-    assert '"mrkdwn"' not in texts(slack.render(replace(FIRED, why=(cause,))))
+    assert '"mrkdwn"' not in texts(slack.render(notice(replace(FIRED, why=(cause,)))))
 
 
 def test_direction_overrides_and_control_characters_are_dropped() -> None:
     """A right-to-left override can't turn the figures of a message round."""
     cause = Cause("a\u202eb\u0007\r\nc\ud800", "1", "2", None)
 
-    assert "ab c: 1 → 2" in texts(slack.render(replace(FIRED, why=(cause,))))
+    assert "ab c: 1 → 2" in texts(slack.render(notice(replace(FIRED, why=(cause,)))))
 
 
 def test_causes_that_do_not_fit_are_counted() -> None:
     """Too many causes end in `+N more`, and shown and hidden ones add up."""
     causes = tuple(Cause(f"input {number} {'x' * 300}", "1", "2", None) for number in range(60))
-    payload = slack.render(replace(FIRED, why=causes))
+    payload = slack.render(notice(replace(FIRED, why=causes)))
     shown = sum("input " in json.dumps(block) for block in payload["blocks"])
 
     assert violations(payload) == []
@@ -165,10 +173,10 @@ def test_causes_that_do_not_fit_are_counted() -> None:
 
 def test_ok_is_a_receipt(sink: SlackSink, webhook: slack.Webhook) -> None:
     """200 with the body `ok` is the one answer that means taken."""
-    receipt = slack.send(webhook, slack.render(FIRED))
+    receipt = slack.send(webhook, slack.render(notice()))
 
     assert (receipt.code, receipt.words) == ("200", "ok")
-    assert sink.messages == [slack.render(FIRED)]
+    assert sink.messages == [slack.render(notice())]
 
 
 @pytest.mark.parametrize(
@@ -223,7 +231,7 @@ def test_no_answer_in_time_may_be_a_delivery(
     sink: SlackSink, webhook: slack.Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Silence after the request was written is ambiguous."""
-    monkeypatch.setattr(slack, "_STEP_SECONDS", 0.1)
+    monkeypatch.setattr(posting, "STEP_SECONDS", 0.1)
     sink.plan = ["hang"]
     error = refused(webhook)
 
@@ -233,7 +241,7 @@ def test_no_answer_in_time_may_be_a_delivery(
 
 def test_a_trickle_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time limit is for the whole exchange: a byte now and then doesn't extend it."""
-    monkeypatch.setattr(slack, "TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr(posting, "TOTAL_SECONDS", 0.3)
     with trickling() as port:
         error = refused(webhook_to(f"http://127.0.0.1:{port}/x", monkeypatch))
 
@@ -282,7 +290,7 @@ def test_the_address_is_in_no_error_and_no_log(
         caplog.set_level(logging.DEBUG, name)
     sink.plan = ["invalid_payload", "rollup_error", "close", "moved"]
     errors = [refused(webhook) for _ in range(4)]
-    slack.send(webhook, slack.render(FIRED))
+    slack.send(webhook, slack.render(notice()))
 
     assert "localsecret" not in caplog.text + "".join(map(str, errors))
     assert "Starting new HTTP connection" in caplog.text

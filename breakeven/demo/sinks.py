@@ -127,7 +127,7 @@ def violations(payload: Mapping[str, Any]) -> list[str]:
 def _of_block(block: Mapping[str, Any]) -> Iterator[str]:
     kind = block["type"]
     fields, elements = block.get("fields"), block.get("elements")
-    if kind not in ("header", "section", "context"):
+    if kind not in ("header", "section", "context", "divider"):
         yield f"unknown block {kind}"
     if kind == "header" and block["text"]["type"] != "plain_text":
         yield "a header is plain_text"

@@ -16,11 +16,13 @@ class Receipt:
     """What a receiver said when it took a message.
 
     `outstanding`: recipients that it asked to try again later; the others have the message.
+    `thread`: how the channel finds this message again, when more of its episode is to follow.
     """
 
     code: str
     words: str
     outstanding: tuple[str, ...] = ()
+    thread: str = ""
 
 
 def within(seconds: float, call: Callable[[], Answer]) -> Answer:

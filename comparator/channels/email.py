@@ -10,9 +10,9 @@ import hashlib
 import re
 import smtplib
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.headerregistry import Address
@@ -21,9 +21,11 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from html import escape
 from pathlib import Path
+from typing import cast
 
-from comparator.channels import Receipt, is_loopback, within, wording
+from comparator.channels import Receipt, chart, is_loopback, within, wording
 from comparator.event import Cause, Event
+from comparator.notice import Notice, Story, episode
 from pricebook.config import Secret
 from pricebook.errors import ConfigError, DeliveryFailed
 
@@ -35,15 +37,22 @@ TOTAL_SECONDS = 120.0
 
 _STEP_SECONDS = 60.0
 
-_SUBJECT, _LINE, _CAUSES = 120, 300, 20
-"""Characters of the subject and of a line; causes shown: Gmail cuts HTML at about 102 KB."""
+_SUBJECT, _LINE, _SUMMARY = 120, 300, 1_000
+"""Characters of the subject, of a line and of a paragraph."""
+
+_CAUSES, _STORIES, _PICTURES = 20, 12, 6
+"""Shown of each: Gmail cuts HTML at about 102 KB."""
+
+_ROOT = re.compile(r"<[0-9a-f]+\.episode@[^<>\s]+>")
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 _OK, _TAKEN, _PERMANENT = 250, frozenset({250, 251}), 500
 
 _FONT = "font-family:Arial,Helvetica,sans-serif"
-_TITLE = f"{_FONT};font-size:18px;margin:16px 0 8px 0"
+_HEAD = f"{_FONT};font-size:20px;margin:0 0 8px 0"
+_TITLE = f"{_FONT};font-size:18px;margin:24px 0 8px 0"
+_SMALL_TITLE = f"{_FONT};font-size:15px;margin:16px 0 4px 0"
 _BODY = f"{_FONT};font-size:14px;margin:8px 0"
 _MUTED = f"{_FONT};font-size:12px;color:#666666"
 _CELL = f"{_FONT};font-size:14px;padding:4px 12px 4px 0;vertical-align:top"
@@ -79,26 +88,36 @@ class Mailbox:
             )
 
 
-def render(event: Event, sender: str, to: Sequence[str], *, repeat: bool = False) -> EmailMessage:
-    """The message without its Date: the same event to the same people has the same Message-ID.
+def render(notice: Notice, sender: str, to: Sequence[str]) -> EmailMessage:
+    """The message without its Date: the same notice to the same people has the same Message-ID.
 
     Subject and References are those of the episode (rule, workload, since), so that what was
-    fired and what became of it stand in one thread.
+    fired and what became of it stand in one thread; those of several episodes have a thread of
+    their own, which `notice.thread` leads back to (see `thread_of`).
     """
     domain = sender.rpartition("@")[2]
-    thread = f"<{_digest(event.rule, event.workload, str(event.since))}.episode@{domain}>"
+    thread, subject = _conversation(notice, domain)
     message = EmailMessage(policy=SMTP)
-    message["Subject"] = _subject(event)
+    message["Subject"] = subject
     message["From"] = Address("breakeven", addr_spec=sender)
     message["To"] = [Address(addr_spec=address) for address in to]
-    message["Message-ID"] = f"<{_digest(event.id, *to)}.event@{domain}>"
+    message["Message-ID"] = f"<{_digest(notice.id, *to)}.event@{domain}>"
     message["In-Reply-To"] = message["References"] = thread
     message["Auto-Submitted"] = "auto-generated"
     message["List-Id"] = f"breakeven alerts <alerts.breakeven.{domain}>"
-    message["X-Breakeven-Event"] = wording.clean(event.id, _SUBJECT)
-    message.set_content(_text(event, repeat), cte="quoted-printable")
-    message.add_alternative(_html(event, repeat), subtype="html", cte="quoted-printable")
+    message["X-Breakeven-Event"] = wording.clean(notice.id, _SUBJECT)
+    message.set_content(_text(notice), cte="quoted-printable")
+    charts = dict(_charts(notice, domain))
+    message.add_alternative(_html(notice, charts), subtype="html", cte="quoted-printable")
+    for chart_id, picture in charts.values():
+        page = cast(EmailMessage, message.get_payload(1))
+        page.add_related(picture, "image", "png", cid=chart_id, filename="ratio.png")
     return message
+
+
+def thread_of(message: EmailMessage) -> str:
+    """What a receipt keeps, so that a later notice finds the thread again."""
+    return f"{message['References']} {message['Subject']}"
 
 
 def send(mailbox: Mailbox, message: EmailMessage, recipients: Sequence[str]) -> Receipt:
@@ -111,7 +130,8 @@ def send(mailbox: Mailbox, message: EmailMessage, recipients: Sequence[str]) -> 
     message["Date"] = format_datetime(datetime.now(UTC))
     content = message.as_bytes()
     try:
-        return within(TOTAL_SECONDS, lambda: _deliver(mailbox, password, content, recipients))
+        receipt = within(TOTAL_SECONDS, lambda: _deliver(mailbox, password, content, recipients))
+        return replace(receipt, thread=thread_of(message))
     except TimeoutError as error:
         raise DeliveryFailed(f"{mailbox.host}: {error}", ambiguous=True) from None
 
@@ -233,27 +253,50 @@ def _words(reply: bytes | str) -> str:
     return wording.clean(text, _LINE)
 
 
-def _subject(event: Event) -> str:
-    parts = [wording.clean(part, _SUBJECT) for part in (event.rule, event.workload)]
-    return wording.clean(f"[breakeven] {': '.join(part for part in parts if part)}", _SUBJECT)
+def _conversation(notice: Notice, domain: str) -> tuple[str, str]:
+    """The id that all messages of a thread refer to, and their subject."""
+    root, _, subject = notice.thread.partition(" ")
+    if _ROOT.fullmatch(root) and subject:
+        return root, wording.clean(subject, _SUBJECT)
+    episodes = dict.fromkeys(episode(event) for event in notice.events)
+    key = _digest(*(part for one in episodes for part in one))
+    if len(episodes) > 1:
+        words = f"{len(episodes)} changes, {wording.moment(notice.written_at)}"
+    else:
+        event = notice.stories[0].event
+        words = ": ".join(filter(None, (event.rule, event.workload)))
+    return f"<{key}.episode@{domain}>", wording.clean(f"[breakeven] {_line(words)}", _SUBJECT)
 
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _text(event: Event, repeat: bool) -> str:
+def _text(notice: Notice) -> str:
+    several = len(notice.stories) > 1
+    blocks = [_line(wording.title(notice))] if several else []
+    for story in notice.stories[:_STORIES]:
+        blocks += _story_text(story)
+    blocks.append("\n".join([*_more(notice.stories, _STORIES), _line(wording.reference(notice))]))
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _story_text(story: Story) -> list[str]:
+    event = story.event
     width = max(len(label) for label, _ in wording.facts(event)) + 1
     rows = [f"{label + ':':{width}} {_line(value)}" for label, value in wording.facts(event)]
     causes = [f"- {_movement_text(cause)}" for cause in event.why[:_CAUSES]]
-    blocks = [
+    why = ["What moved it:", *causes, *_more(event.why, _CAUSES)] if causes else []
+    commands = [("More", wording.followup(event)), ("Silence", wording.hush(event))]
+    return [
         _line(wording.headline(event)),
-        _line(wording.summary(event)),
+        wording.clean(wording.summary(story), _SUMMARY),
         "\n".join(rows),
-        "\n".join(["What moved it:", *causes, *_more(event)]) if causes else "",
-        f"More: {_line(wording.followup(event))}\n{_line(wording.reference(event, repeat))}",
+        _line(wording.course(story.points, event.at)),
+        "\n".join(why),
+        wording.clean(wording.back(event), _SUMMARY),
+        "\n".join(f"{label}: {_line(words)}" for label, words in commands if words),
     ]
-    return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def _movement_text(cause: Cause) -> str:
@@ -261,8 +304,8 @@ def _movement_text(cause: Cause) -> str:
     return "\n  ".join(_line(line) for line in lines if line)
 
 
-def _more(event: Event) -> list[str]:
-    hidden = len(event.why) - _CAUSES
+def _more(all_of_it: Sequence[object], shown: int) -> list[str]:
+    hidden = len(all_of_it) - shown
     return [f"+{hidden} more"] if hidden > 0 else []
 
 
@@ -270,22 +313,48 @@ def _line(text: str) -> str:
     return wording.clean(text, _LINE)
 
 
-def _html(event: Event, repeat: bool) -> str:
+def _charts(notice: Notice, domain: str) -> Iterator[tuple[int, tuple[str, bytes]]]:
+    """By the number of the story: the Content-ID of its picture, and the picture."""
+    for number, story in enumerate(notice.stories[:_PICTURES]):
+        picture = chart.draw(story)
+        if picture:
+            yield number, (f"<{_digest(notice.id, str(number))}.chart@{domain}>", picture)
+
+
+def _html(notice: Notice, charts: Mapping[int, tuple[str, bytes]]) -> str:
     """Tables and inline styles only: Outlook shows HTML with Word's engine."""
-    rows = [_row(label, _safe(value)) for label, value in wording.facts(event)]
-    causes = [_row("•", _movement_html(cause)) for cause in event.why[:_CAUSES]]
-    causes += [_row("", more) for more in _more(event)]
-    parts = [
-        f'<h2 style="{_TITLE}">{_safe(wording.headline(event))}</h2>',
-        f'<p style="{_BODY}">{_safe(wording.summary(event))}</p>',
-        _bars(event),
-        _table(rows),
-        f'<h3 style="{_TITLE}">What moved it</h3>{_table(causes)}' if causes else "",
-        f'<p style="{_BODY}">More: <code>{_safe(wording.followup(event))}</code></p>',
-        f'<p style="{_MUTED}">{_safe(wording.reference(event, repeat))}</p>',
-    ]
+    several = len(notice.stories) > 1
+    parts = [f'<h1 style="{_HEAD}">{_safe(wording.title(notice))}</h1>'] if several else []
+    for number, story in enumerate(notice.stories[:_STORIES]):
+        parts += _story_html(story, charts[number][0] if number in charts else "")
+    parts += [f'<p style="{_BODY}">{words}</p>' for words in _more(notice.stories, _STORIES)]
+    parts.append(f'<p style="{_MUTED}">{_safe(wording.reference(notice))}</p>')
     body = "\n".join(part for part in parts if part)
     return f'<!DOCTYPE html>\n<html><body style="margin:16px">\n{body}\n</body></html>\n'
+
+
+def _story_html(story: Story, chart_id: str) -> list[str]:
+    event = story.event
+    rows = [_row(label, _safe(value)) for label, value in wording.facts(event)]
+    causes = [_row("•", _movement_html(cause)) for cause in event.why[:_CAUSES]]
+    causes += [_row("", more) for more in _more(event.why, _CAUSES)]
+    commands = [("More", wording.followup(event)), ("Silence it", wording.hush(event))]
+    return [
+        f'<h2 style="{_TITLE}">{_safe(wording.headline(event))}</h2>',
+        f'<p style="{_BODY}">{_safe(wording.summary(story), _SUMMARY)}</p>',
+        _picture(story, chart_id) if chart_id else _bars(event),
+        _table(rows),
+        f'<h3 style="{_SMALL_TITLE}">What moved it</h3>{_table(causes)}' if causes else "",
+        f'<p style="{_BODY}">{_safe(wording.back(event), _SUMMARY)}</p>' if event.flips else "",
+        _table(_row(label, f"<code>{_safe(words)}</code>") for label, words in commands if words),
+    ]
+
+
+def _picture(story: Story, chart_id: str) -> str:
+    size = f'width="{chart.WIDTH}" height="{chart.HEIGHT}"'
+    alt = f'alt="{_safe(chart.title(story))}"'
+    style = "display:block;border:0;width:100%;max-width:600px;height:auto"
+    return f'<p style="{_BODY}"><img src="cid:{chart_id[1:-1]}" {size} {alt} style="{style}"></p>'
 
 
 def _movement_html(cause: Cause) -> str:
@@ -326,5 +395,5 @@ def _row(label: str, content: str) -> str:
     return f"<tr>{cells}</tr>"
 
 
-def _safe(text: str) -> str:
-    return escape(_line(text))
+def _safe(text: str, limit: int = _LINE) -> str:
+    return escape(wording.clean(text, limit))
