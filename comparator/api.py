@@ -98,8 +98,8 @@ class ApiTokens(Way):
     def check(self, table: Table) -> None:
         """Refuse what contradicts itself, each in one sentence."""
         written, context = self.usage.written, self.model.get("context")
-        if written and (self.mix.cached.value + written.value).high > 1:
-            raise table.error("cache_write_share", "and cached_share are above 1 together")
+        if written:
+            self._check_shares(table, self.mix.cached.value + written.value)
         if self.model.get(_OF_CACHE_WRITES) and not written:
             raise table.error("cache_ttl", "tells cache writes apart; give cache_write_share, too")
         if self.discount and self.model.get("service_tier") != "batch":
@@ -107,6 +107,14 @@ class ApiTokens(Way):
         if context and not _covers_all(table, context, self._lengths):
             words = " or ".join(f"{length:,f}" for length in self._lengths)
             raise table.error("context", f"is {context!r}, but the prompt has {words} tokens")
+
+    @staticmethod
+    def _check_shares(table: Table, cached: Interval) -> None:
+        if cached.high > 1:
+            raise table.error("cache_write_share", "and cached_share are above 1 together")
+        if cached.low < cached.point == 1:
+            what = "and cached_share are 1 together, at their points; give lower points"
+            raise table.error("cache_write_share", what)
 
     @property
     def leaves_out(self) -> tuple[str, ...]:
@@ -180,7 +188,7 @@ def _covers_all(table: Table, context: str, lengths: tuple[Decimal, ...]) -> boo
     try:
         return all(covers(context, length) for length in lengths)
     except ValueError as error:
-        raise table.error("context", f"has {error}") from None
+        raise table.error("context", f"is none: {error}") from None
 
 
 def own(table: Table, key: str, whose: str) -> Quantity | None:

@@ -11,6 +11,10 @@ from pricebook.config import Table
 
 GIVEN = "your configuration"
 
+_LEAST, _MOST = Decimal("1e-18"), Decimal("1e18")
+_WIDEST = 10**6
+"""A figure beyond these is a slip of the pen, and would be beyond what `spread` can draw."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
@@ -18,7 +22,8 @@ class Assumption:
 
     Without a `default` it must be given. `positive`: 0 is refused. `kind` as in `Quantity`: a
     definition says what the work or the machine is, and is not varied. Those of one `cause` rise
-    and fall together.
+    and fall together. `whole`: only whole numbers make sense. `leaves_rest`: what a share leaves of
+    the whole is counted, too, so a range must leave some of it at its point.
     """
 
     name: str
@@ -30,6 +35,8 @@ class Assumption:
     at_least: Decimal = Decimal(0)
     at_most: Decimal | None = None
     cause: str = ""
+    whole: bool = False
+    leaves_rest: bool = False
 
     def quantity(self, value: Interval, source: str) -> Quantity:
         """With this value."""
@@ -39,10 +46,26 @@ class Assumption:
         """Why a value is impossible, or None."""
         if not value.is_finite():
             return f"is {value}; it must be a number"
+        if abs(value) > _MOST or 0 < abs(value) < _LEAST:
+            return f"is {value:.3g}, which can't be meant"
+        if self.whole and value % 1:
+            return f"is {value}; it must be a whole number"
         if value < self.at_least or (self.positive and value == 0):
             return f"is {value}; it must be {self._bound()}"
         if self.at_most is not None and value > self.at_most:
             return f"is {value}; it can't be above {self.at_most}"
+        return None
+
+    def range_refusal(self, low: Decimal, point: Decimal, high: Decimal) -> str | None:
+        """Why a range of possible values is impossible, or None."""
+        if not low <= point <= high:
+            return f"has low {low}, point {point}, high {high}; they must rise"
+        if high and not point:
+            return f"has point 0 and high {high}; give a point above 0"
+        if self.leaves_rest and low < point == 1:
+            return f"has low {low} and point 1; give a point below 1"
+        if high > (low or point) * _WIDEST:
+            return f"is from {low} to {high}, which says nothing; give a narrower range"
         return None
 
     def _bound(self) -> str:
@@ -91,6 +114,7 @@ ASSUMPTIONS = {
         "one machine",
         kind="definition",
         at_least=_ONE,
+        whole=True,
     ),
     "hourly": Assumption("own rate of the machine", "USD/hour"),
     "salary": Assumption("engineer's salary", "USD/year", positive=False),
@@ -103,6 +127,7 @@ ASSUMPTIONS = {
         kind="definition",
         positive=False,
         at_most=_ONE,
+        leaves_rest=True,
     ),
     "utilisation": Assumption(
         "utilisation",
@@ -140,8 +165,10 @@ ASSUMPTIONS = {
         positive=False,
         at_most=_ONE,
     ),
-    "batch_discount": Assumption("batch discount", "of the list price", at_most=_ONE),
-    "gpus": Assumption("GPUs of the machine", "GPUs", kind="definition", at_least=_ONE),
+    "batch_discount": Assumption(
+        "batch discount", "of the list price", at_most=_ONE, leaves_rest=True
+    ),
+    "gpus": Assumption("GPUs of the machine", "GPUs", kind="definition"),
     "input": Assumption("GPU time of an input token", "GPU-seconds/token"),
     "output": Assumption("GPU time of an output token", "GPU-seconds/token"),
     "attention": Assumption(
@@ -166,7 +193,7 @@ ASSUMPTIONS = {
         "storage", "USD/run", Interval.exactly(0), "none counted unless given", positive=False
     ),
     "runs_per_block": Assumption(
-        "runs in a block", "runs", Interval.exactly(1), "one", kind="definition"
+        "runs in a block", "runs", Interval.exactly(1), "one", kind="definition", whole=True
     ),
     "interruptions_per_hour": Assumption(
         "spot interruptions",
@@ -201,6 +228,7 @@ ASSUMPTIONS = {
         "years",
         _between("3", "4", "6"),
         "judgement: around the 4 years of SemiAnalysis's InferenceX cost model",
+        at_most=Decimal(100),
     ),
     "residual": Assumption(
         "resale value at the end of life",
@@ -209,6 +237,7 @@ ASSUMPTIONS = {
         "none unless given",
         positive=False,
         at_most=_ONE,
+        leaves_rest=True,
     ),
     "power_kw": Assumption("mean power of the machine", "kW"),
     "electricity": Assumption("price of electricity", "USD/kWh", positive=False),
@@ -284,12 +313,11 @@ def _interval(table: Table, key: str, known: Assumption) -> tuple[Interval, str]
     point = parts.decimal("point")
     bounds = (parts.decimal("low", point), point, parts.decimal("high", point))
     low, point, high = (_checked(table, key, known, bound) for bound in bounds)
-    source = parts.text("source", GIVEN)
+    source = parts.text("source", GIVEN) or GIVEN
     parts.close()
-    if not low <= point <= high:
-        raise table.error(key, f"has low {low}, point {point}, high {high}; they must rise")
-    if high and not point:
-        raise table.error(key, f"has point 0 and high {high}; give a point above 0")
+    refusal = known.range_refusal(low, point, high)
+    if refusal:
+        raise table.error(key, refusal)
     return Interval(low, point, high), source
 
 

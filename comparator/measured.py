@@ -258,8 +258,9 @@ def serving_from(table: Table, catalogue: Catalogue, mix: Mix) -> MeasuredServin
     """From `self_host`: its `instance`, and `measured = { model, precision, engine }` with perhaps
     a `concurrency` or a `tpot_ms`."""
     asked = table.table("measured")
-    model = _model(asked, {row.model for row in catalogue.throughput()})
-    rows = catalogue.throughput(model)
+    every: _Speeds = (*catalogue.throughput(), *catalogue.service())
+    model = _model(asked, {row.model for row in every}, "inference")
+    rows = [row for row in every if row.model == model]
     precision = _choice(asked, "precision", {row.precision for row in rows})
     engine = _choice(asked, "engine", {row.engine for row in rows if row.precision == precision})
     concurrency, tpot = (_positive(asked, key) for key in ("concurrency", "tpot_ms"))
@@ -274,7 +275,7 @@ def training_from(table: Table, catalogue: Catalogue, machines: Decimal) -> Meas
     """From `self_host`: its `instance`, and `measured = { model, method, sequence_tokens }` with
     perhaps a `precision` and a `packing`."""
     asked = table.table("measured")
-    model = _model(asked, {row.model for row in catalogue.finetuning()})
+    model = _model(asked, {row.model for row in catalogue.finetuning()}, "fine-tuning")
     method = _choice(asked, "method", {row.method for row in catalogue.finetuning(model)})
     length = _positive(asked, "sequence_tokens")
     precision = asked.text("precision", "")
@@ -287,10 +288,10 @@ def training_from(table: Table, catalogue: Catalogue, machines: Decimal) -> Meas
     return MeasuredTraining(model, method, length, precision, packing, machine.gpu, gpus, catalogue)
 
 
-def _model(asked: Table, known: Iterable[str]) -> str:
+def _model(asked: Table, known: Iterable[str], work: str) -> str:
     name = asked.text("model")
     if name not in known:
-        what = f"is {name!r}, of which there is no measurement{nearest(name, known)}"
+        what = f"is {name!r}, whose speed of {work} was never measured{nearest(name, known)}"
         raise asked.error("model", f"{what} (`breakeven throughput` lists all)")
     return name
 

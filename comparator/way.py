@@ -34,6 +34,9 @@ _WORDS = {
 }
 """How names of prices put qualifiers; the usual ones go without saying, others as they are."""
 
+_LONGEST = 10**12
+"""Tokens of a request, in or out: what is longer is a slip of the pen."""
+
 
 class Unknown(Exception):
     """Why a workload has no ratio at a time, in one clause that names what is missing."""
@@ -111,6 +114,6 @@ def conditions(qualifiers: Iterable[tuple[str, str]]) -> str:
 
 def _tokens(table: Table, name: str) -> Quantity:
     value = table.decimal(name)
-    if not (value.is_finite() and value >= 0):
+    if not (value.is_finite() and 0 <= value <= _LONGEST):
         raise table.error(name, f"is {value}; it must be a number of tokens per request")
     return Quantity.defined(f"{name} tokens a request", "tokens", value, GIVEN)

@@ -546,6 +546,17 @@ def test_ones_own_measurement_counts_beside_the_others(tmp_path: Path) -> None:
     assert isinstance(way.as_of(day("2026-09-30")), Service)
 
 
+def test_ones_own_law_needs_no_table_beside_it(tmp_path: Path) -> None:
+    """A model of which there is a fitted law alone has a speed, too."""
+    names = [name for name in columns(Fit) if name not in ("version", "note")]
+    file = tmp_path / "laws.csv"
+    row = "ours,H100,2,fp8,vLLM,9,1,9000,1,9000,1e-4,1e-4,1e-7,0.05,fitted,2026-10-01,us,,"
+    file.write_text(f"{','.join(names)}\n{row}\n", encoding="utf-8")
+    way = serving({"model": "ours", "precision": "fp8", "engine": "vLLM"}, catalogue=load([file]))
+
+    assert isinstance(way.as_of(NOW), Service)
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [
@@ -579,7 +590,7 @@ def test_a_wrong_column_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("measured", "why"),
     [
-        ({"model": "lama-3.3-70b"}, "no measurement; did you mean llama-3.3-70b"),
+        ({"model": "lama-3.3-70b"}, "never measured; did you mean llama-3.3-70b"),
         ({"model": "llama-3.3-70b"}, "precision is missing; measured: fp4, fp8"),
         ({"model": "llama-3.3-70b", "precision": "fp8"}, "engine is missing; measured: TensorRT"),
         ({**LLAMA, "engine": "vLLM"}, "engine is 'vLLM'"),

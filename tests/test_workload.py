@@ -198,6 +198,10 @@ def test_a_number_or_a_range_may_be_given() -> None:
         ("instances = 2", "instances is not a setting (did you mean instance?)"),
         ("engineer = { salary = 1, fraction = 1 }", "runs_per_year is missing: the salary"),
         ('term = "sport"', "term is 'sport' (did you mean spot?)"),
+        ("attempts = 1e300", "attempts is 1e+300, which can't be meant"),
+        ("storage_per_run = 1e-300", "storage_per_run is 1e-300, which can't be meant"),
+        ("attempts = { point = 1, high = 1e9 }", "attempts is from 1 to 1E+9, which says nothing"),
+        ("machines = 1.5", "machines is 1.5; it must be a whole number"),
     ],
 )
 def test_impossible_settings_are_refused(lines: str, sentence: str) -> None:
@@ -215,6 +219,10 @@ def test_impossible_settings_are_refused(lines: str, sentence: str) -> None:
         ("utilisation = 0", "utilisation is 0; it must be above 0"),
         ("fixed_per_month = 100", "tokens_per_month is missing: fixed costs"),
         ("gpu_seconds = { input = 1, output = 1, attention = 0 }", "contradicts gpu_seconds"),
+        (
+            'term = "own"\nown = { price = 1, power_kw = 1, electricity = 0, life = 1e9 }',
+            "above 100",
+        ),
     ],
 )
 def test_impossible_serving_is_refused(lines: str, sentence: str) -> None:
@@ -222,6 +230,34 @@ def test_impossible_serving_is_refused(lines: str, sentence: str) -> None:
     with pytest.raises(ConfigError) as refused:
         workload(INFERENCE, lines)
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["input = 1e300", "input = -1", "input = nan"])
+def test_impossible_lengths_are_refused(key: str) -> None:
+    """Tokens of a request are counted, and end somewhere."""
+    with pytest.raises(ConfigError, match="it must be a number of tokens per request"):
+        workload(INFERENCE.replace("input = 3_000", key))
+
+
+def test_a_range_leaves_some_of_the_whole() -> None:
+    """Where the cached share may fall from 1, prompts get dearer: from nothing, that has no range.
+
+    With such a point the ratio was said to fall with the cached share.
+    """
+    with pytest.raises(ConfigError, match=r"cached_share has low 0.5 and point 1; give a point"):
+        workload(INFERENCE.replace("[api]", "cached_share = { low = 0.5, point = 1 }\n[api]"))
+    shares = "cached_share = { low = 0.2, point = 0.5 }\n[api]\ncache_write_share = 0.5"
+    with pytest.raises(ConfigError, match=r"cache_write_share and cached_share are 1 together"):
+        workload(INFERENCE.replace("[api]", shares))
+
+
+def test_a_part_of_a_gpu_is_one() -> None:
+    """EC2's smallest machines have an eighth of an L4."""
+    text = INFERENCE.replace("p5.48xlarge", "g6f.large").replace("tokens_per_second = 31_000", "")
+    law = "gpu_seconds = { input = 1e-3, output = 1e-3, attention = 0 }"
+    assert workload(text, "gpus = 0.125", law).needs()
+    with pytest.raises(ConfigError, match=r"gpus is 1, but g6f.large has 0.125 L4"):
+        workload(text, "gpus = 1", law)
 
 
 def test_a_year_has_only_so_many_hours() -> None:
