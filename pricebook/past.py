@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
-from pricebook.book import CANCELLED
-from pricebook.quote import Price, Series
-from pricebook.series import Found, series_ids
+from pricebook.prepared import Among, PreparedList
+from pricebook.quote import CANCELLED, Price, Series
+from pricebook.series import series_ids
 from pricebook.tables import Partition, PriceRow, Run
+from pricebook.types import Instant
 
 Past: TypeAlias = Mapping[Series, tuple[Price, ...]]
 """The prices of each series by the time from which they held, oldest first."""
 
-_CHUNK = 500
-"""SQLite takes at most 32,766 parameters a statement; a chunk is far below and no slower."""
+_NUMBER, _VALID_FROM = itemgetter(0), itemgetter(2)
 
 
 def past(connection: Connection, wanted: Iterable[Series], until: datetime) -> Past:
@@ -28,35 +29,37 @@ def past(connection: Connection, wanted: Iterable[Series], until: datetime) -> P
     What pages printed is left out.
     """
     series = {number: one for one, number in series_ids(connection, wanted, create=False).items()}
-    found: dict[Series, tuple[Price, ...]] = {}
-    numbers = list(series)
-    for start in range(0, len(numbers), _CHUNK):
-        rows = connection.execute(_rows(numbers[start : start + _CHUNK], until))
-        for number, changes in groupby(rows, key=lambda row: row.series_id):
-            found[series[number]] = tuple(_held(series[number], changes))
-    return found
+    rows = _ROWS.rows(connection, series, until=until)
+    return {
+        series[number]: tuple(_held(series[number], changes))
+        for number, changes in groupby(rows, key=_NUMBER)
+    }
 
 
-def _held(series: Series, changes: Iterable[Found]) -> Iterator[Price]:
-    for _, versions in groupby(changes, key=lambda row: row.valid_from):
-        *_, row = versions
-        if row.basis != CANCELLED:
-            yield Price(series, row.amount, row.valid_from, row.basis, row.recorded_at, row.name)
+def _held(series: Series, changes: Iterable[tuple[Any, ...]]) -> Iterator[Price]:
+    for _, versions in groupby(changes, key=_VALID_FROM):
+        *_, last = versions
+        price = Price(series, *last[1:])
+        if price.basis != CANCELLED:
+            yield price
 
 
-def _rows(numbers: list[int], until: datetime) -> Any:
+def _rows(among: Among) -> Any:
     columns = (
         PriceRow.series_id,
-        PriceRow.valid_from,
-        PriceRow.recorded_at,
         PriceRow.amount,
+        PriceRow.valid_from,
         PriceRow.basis,
+        PriceRow.recorded_at,
         Partition.name,
     )
     return (
         select(*columns)
         .join(Run, Run.id == PriceRow.run_id)
         .join(Partition, Partition.id == Run.partition_id)
-        .where(PriceRow.series_id.in_(numbers), PriceRow.valid_from <= until)
+        .where(among(PriceRow.series_id), PriceRow.valid_from <= bindparam("until", type_=Instant))
         .order_by(PriceRow.series_id, PriceRow.valid_from, PriceRow.recorded_at)
     )
+
+
+_ROWS = PreparedList(_rows)

@@ -68,6 +68,9 @@ QUALIFIERS = {
     "offering_class": "standard, convertible",
     "os": "Linux, Windows, RHEL, SUSE, Ubuntu Pro",
     "tenancy": "shared, dedicated, host",
+    "software": "what is installed and paid with the machine: SQL Std, SQL Web, SQL Ent",
+    "license": "how software is licensed, where it isn't part of the price: bring your own",
+    "capacity": "capacity reserved on demand: allocated (in use, paid as a machine), unused",
     "fine_tuned": "true for inference with a model that the user had fine-tuned",
     "data_sharing": "true for the price given to who shares inputs and outputs with the seller",
     "tool": "the tool that is billed: web_search, file_search, code_interpreter ...",
@@ -95,7 +98,8 @@ def to_ticks(amount: Decimal) -> int:
 
 def from_ticks(ticks: int) -> Decimal:
     """The amount that `to_ticks` made `ticks` of, without trailing zeros: 15, 0.075, 32.7726."""
-    return plain(Decimal(ticks).scaleb(-10))
+    whole, rest = divmod(ticks, 10**10)
+    return Decimal(ticks).scaleb(-10).normalize() if rest else Decimal(whole)
 
 
 def plain(amount: Decimal) -> Decimal:
@@ -242,6 +246,10 @@ class SetAside:
     def as_dict(self) -> dict[str, str]:
         """One row of `set_aside` in `read --json`."""
         return {"reason": self.reason, "where": self.where, "text": self.text}
+
+
+ANNOUNCED, CANCELLED, IMPORTED, OBSERVED = "announced", "cancelled", "imported", "observed"
+"""What a row of the book rests on: an announcement, that it was taken back, others, a reading."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 
+from pricebook.prepared import Prepared
 from pricebook.quote import Series, canonical
 from pricebook.tables import SeriesRow
 
@@ -30,8 +41,8 @@ SERIES = (
 """The columns that `series_of` needs."""
 
 _COLUMNS = ("service_tier", "region", "term")
-_CHUNK = 500
-"""SQLite takes at most 32,766 parameters a statement; a chunk is far below and no slower."""
+_KEY = ("product", "seller", "meter", "unit", "currency", *_COLUMNS, "more")
+"""The columns that make a row the only one of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +75,16 @@ def series_ids(
 ) -> dict[Series, int]:
     """The ids of series; unknown ones are made, or left out when `create` is false."""
     distinct = list(dict.fromkeys(wanted))
-    found: dict[Series, int] = {}
-    for start in range(0, len(distinct), _CHUNK):
-        products = {series.product for series in distinct[start : start + _CHUNK]}
-        rows = connection.execute(select(*SERIES).where(SeriesRow.product.in_(products)))
-        found |= {series_of(row): row.series_id for row in rows}
+    found = _known(connection, distinct)
     if create:
-        found |= {series: _made(connection, series) for series in distinct if series not in found}
+        found |= _made(connection, [series for series in distinct if series not in found])
     return {series: found[series] for series in distinct if series in found}
 
 
 def series_id(connection: Connection, series: Series) -> int | None:
     """The id of one series, None when the book has never heard of it."""
-    query = select(SeriesRow.id).filter_by(**row_of(series))
-    return connection.execute(query).scalar()
+    rows = _ID.rows(connection, **series_key(series))
+    return int(rows[0][0]) if rows else None
 
 
 def series_of(row: Found) -> Series:
@@ -90,13 +97,8 @@ def series_of(row: Found) -> Series:
     )
 
 
-def _made(connection: Connection, series: Series) -> int:
-    made = insert(SeriesRow).values(**row_of(series)).returning(SeriesRow.id)
-    return int(connection.execute(made).scalar_one())
-
-
-def row_of(series: Series) -> dict[str, str]:
-    """The columns of table `series` that hold it: the inverse of `series_of`."""
+def series_key(series: Series) -> dict[str, str]:
+    """The values of the columns that make a series' row the only one of its kind."""
     qualifiers = dict(series.qualifiers)
     columns = {name: qualifiers.pop(name, "") for name in _COLUMNS}
     return {
@@ -108,3 +110,38 @@ def row_of(series: Series) -> dict[str, str]:
         **columns,
         "more": canonical(qualifiers) if qualifiers else "",
     }
+
+
+IS_SERIES = and_(*(getattr(SeriesRow, name) == bindparam(name) for name in _KEY))
+"""The row of the series whose `series_key` is given."""
+
+_ID = Prepared(select(SeriesRow.id).where(IS_SERIES))
+
+
+def _known(connection: Connection, wanted: Sequence[Series]) -> dict[Series, int]:
+    if connection.dialect.name == "postgresql" and len(wanted) > 1:
+        keys = [series_key(series) for series in wanted]
+        lists = {name: [key[name] for key in keys] for name in _KEY}
+        return {wanted[place - 1]: number for number, place in _IDS.rows(connection, **lists)}
+    # SQLite has no way to its host that a list would save.
+    ids = ((series, series_id(connection, series)) for series in wanted)
+    return {series: number for series, number in ids if number is not None}
+
+
+def _ids_of_lists() -> Any:
+    lists = (bindparam(name, type_=ARRAY(Text)) for name in _KEY)
+    given = func.unnest(*lists).table_valued(*_KEY, with_ordinality="place").render_derived()
+    same = (getattr(SeriesRow, name) == given.c[name] for name in _KEY)
+    return select(SeriesRow.id, given.c.place).join(given, and_(*same))
+
+
+_IDS = Prepared(_ids_of_lists())
+"""On PostgreSQL: the ids of many, and their places in the lists."""
+
+
+def _made(connection: Connection, new: Sequence[Series]) -> dict[Series, int]:
+    if not new:
+        return {}
+    made = insert(SeriesRow).returning(SeriesRow.id, sort_by_parameter_order=True)
+    numbers = connection.execute(made, [series_key(series) for series in new]).scalars()
+    return dict(zip(new, numbers, strict=True))

@@ -117,6 +117,8 @@ class SeriesRow(Base):
             "more",
             name="uq_series_key",
         ),
+        # The machines of one region: the key begins with the product, and regions are dozens.
+        Index(None, "region", "product"),
     )
 
 
@@ -135,7 +137,16 @@ class PriceRow(Base):
     basis: Mapped[str]
     """announced, documented, observed, imported; cancelled: an announced change was taken back."""
 
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (
+        # Every look asks which announced prices have come into force; they are few.
+        Index(
+            "ix_price_announced",
+            "valid_from",
+            sqlite_where=text("basis = 'announced'"),
+            postgresql_where=text("basis = 'announced'"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
 
 
 class Quoted(Base):

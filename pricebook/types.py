@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -22,9 +23,9 @@ class Money(TypeDecorator[Decimal]):
         """To ticks."""
         return None if value is None else to_ticks(value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
         """From ticks."""
-        return None if value is None else from_ticks(value)
+        return _from_ticks
 
 
 class Instant(TypeDecorator[datetime]):
@@ -47,13 +48,9 @@ class Instant(TypeDecorator[datetime]):
         utc = value.astimezone(UTC).replace(microsecond=0)
         return utc if dialect.name == "postgresql" else int(utc.timestamp())
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
         """Always aware, always UTC."""
-        if value is None:
-            return None
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
-        return datetime.fromtimestamp(value, UTC)
+        return _in_utc if dialect.name == "postgresql" else _from_seconds
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -69,6 +66,19 @@ class Exact(TypeDecorator[Decimal]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
         """From text."""
         return None if value is None else Decimal(value)
+
+
+# One call for each value: with `process_result_value` SQLAlchemy makes three.
+def _from_ticks(value: int | None) -> Decimal | None:
+    return None if value is None else from_ticks(value)
+
+
+def _from_seconds(value: int | None) -> datetime | None:
+    return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
 
 
 Document = JSON(none_as_null=True)

@@ -120,6 +120,11 @@ def upgrade() -> None:
             name="uq_series_key",
         ),
     )
+    with op.batch_alter_table("series", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_series_region_product"), ["region", "product"], unique=False
+        )
+
     op.create_table(
         "current",
         sa.Column("series_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -256,6 +261,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("series_id", "valid_from", "recorded_at", name=op.f("pk_price")),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("price", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_price_announced",
+            ["valid_from"],
+            unique=False,
+            sqlite_where=sa.text("basis = 'announced'"),
+            postgresql_where=sa.text("basis = 'announced'"),
+        )
+
     op.create_table(
         "review",
         sa.Column("id", sa.Integer(), nullable=False),

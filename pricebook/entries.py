@@ -1,0 +1,116 @@
+"""What a look writes into the book, collected first, so that few statements write any number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import Connection, bindparam, delete, insert, update
+
+from pricebook.quote import Quote, Withdrawal
+from pricebook.tables import Current, PriceRow, Quoted
+
+Key: TypeAlias = tuple[int, datetime]
+"""A series' number, and from when on the price holds."""
+
+_KEY = ("series_id", "valid_from", "recorded_at")
+_Listed = TypeVar("_Listed", int, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The rows of one look at one partition, learnt of at `at`; `write` writes what was added."""
+
+    connection: Connection
+    partition: int
+    run_id: int
+    at: datetime
+    _prices: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    _printed: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    _current: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def price(self, number: int, since: datetime, amount: Decimal | None, basis: str) -> None:
+        """A change of a series; of two for one time the later one is what we know."""
+        self._prices[number, since] = {
+            **self._key(number, since),
+            "amount": amount,
+            "basis": basis,
+            "run_id": self.run_id,
+        }
+
+    def printed(
+        self, number: int, since: datetime, quote: Quote | Withdrawal, fetch: int | None
+    ) -> None:
+        """What the page printed of it."""
+        self._printed[number, since] = {
+            **self._key(number, since),
+            "text": quote.quoted,
+            "printed_unit": quote.printed_unit,
+            "location": quote.where,
+            "fetch_id": fetch,
+        }
+
+    def in_force(self, number: int, since: datetime, amount: Decimal | None, basis: str) -> None:
+        """What is the last accepted reading from now on."""
+        self._current[number] = {
+            "series_id": number,
+            "partition_id": self.partition,
+            "amount": amount,
+            "valid_from": since,
+            "recorded_at": self.at,
+            "basis": basis,
+            "unseen_since": None,
+            "missing_since": None,
+        }
+
+    def write(self, known: Iterable[int] = ()) -> None:
+        """Write and forget all that was added; `known` are the series that have a current row."""
+        keys = [{f"of_{name}": row[name] for name in _KEY} for row in self._prices.values()]
+        # Two changes of mind within one second: the later one is what we know.
+        for table in (Quoted, PriceRow):
+            same = (getattr(table, name) == bindparam(f"of_{name}") for name in _KEY)
+            _execute(self.connection, delete(table).where(*same), keys)
+        _execute(self.connection, insert(PriceRow), [*self._prices.values()])
+        _execute(self.connection, insert(Quoted), [*self._printed.values()])
+        old = set(known) & self._current.keys()
+        renew_each(self.connection, [self._current[number] for number in old])
+        new = [row for number, row in self._current.items() if number not in old]
+        _execute(self.connection, insert(Current), new)
+        for written in (self._prices, self._printed, self._current):
+            written.clear()
+
+    def _key(self, number: int, since: datetime) -> dict[str, Any]:
+        return {"series_id": number, "valid_from": since, "recorded_at": self.at}
+
+
+def renew_each(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Give the current rows of these series new values, each its own; all name the same columns."""
+    if rows:
+        names = [name for name in rows[0] if name != "series_id"]
+        statement = update(Current).where(Current.series_id == bindparam("of_series"))
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        given = [
+            {"of_series": row["series_id"], **{f"new_{name}": row[name] for name in names}}
+            for row in rows
+        ]
+        connection.execute(statement.values(values), given)
+
+
+def renew(connection: Connection, numbers: Iterable[int], **values: Any) -> None:
+    """Give the current rows of these series the same new values."""
+    for chunk in chunks(numbers):
+        connection.execute(update(Current).where(Current.series_id.in_(chunk)).values(**values))
+
+
+def chunks(keys: Iterable[_Listed]) -> Iterator[list[_Listed]]:
+    """Few enough at a time for one statement's parameters."""
+    wanted = sorted(keys)
+    return (wanted[start : start + 500] for start in range(0, len(wanted), 500))
+
+
+def _execute(connection: Connection, statement: Any, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(statement, rows)
