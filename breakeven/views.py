@@ -42,11 +42,14 @@ QUOTES = Shape(
 )
 RATIOS = Shape(
     ("workload", "ratio", "verdict"),
-    ("workload", "at", "self_host", "api", "ratio", "unit", "health", "verdict", "inputs"),
+    ("workload", "at", "self_host", "api", "ratio", "unit", "health", "verdict", "notes", "inputs"),
 )
 ALERTS = Shape(
     ("at", "rule", "kind", "ratio", "event"),
-    ("event", "rule", "workload", "kind", "state", "at", "ratio", "why", "deliveries"),
+    (
+        *("event", "rule", "workload", "kind", "state", "severity", "at"),
+        *("measure", "ratio", "text", "why", "deliveries"),
+    ),
 )
 REVIEWS = Shape(
     ("id", "source", "since", "reason"),
@@ -242,8 +245,11 @@ def _event(row: Found) -> dict[str, Any]:
         "workload": row.workload,
         "kind": row.kind,
         "state": row.state,
+        "severity": row.details["severity"],
         "at": isoformat(row.at),
+        "measure": row.details["measure"],
         "ratio": row.details["after"],
+        "text": row.details["text"],
         "why": row.details["why"],
     }
 
@@ -257,6 +263,7 @@ def _alert_row(row: Mapping[str, Any]) -> Row:
         "ratio": spread(after),
         "event": row["event"],
         "below": [
+            *([row["text"]] if after is None else []),
             *(movement(Cause.from_dict(why)) for why in row["why"]),
             *(_delivery(one) for one in row["deliveries"]),
         ],

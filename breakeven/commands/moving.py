@@ -1,0 +1,81 @@
+"""Into the book and out of it: `import`, `export`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from breakeven.command import WHEN, Context, Imports
+from breakeven.output import Format, output_options
+
+
+@click.group("import", cls=Imports)
+def imports() -> None:
+    """Bring in what others say of past prices; docs/import.md.
+
+    It never overrides what breakeven has read itself: conflicts are shown, and exit is 3. Nothing
+    that is learnt of the past raises an alert.
+    """
+
+
+@imports.command("from")
+@click.argument("what")
+@click.argument("document", type=click.Path(path_type=Path), required=False)
+@click.option("--at", type=WHEN, help="The day the document was saved: its undated prices' day.")
+@click.option("--partial", is_flag=True, help="Leave out rows of a CSV file that are wrong.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def import_from(
+    context: Context,
+    what: str,
+    document: Path | None,
+    at: datetime | None,
+    partial: bool,
+    as_json: bool,
+) -> None:
+    """Statements from WHAT: a CSV file, `curated`, or a catalogue.
+
+    `curated` is the history that comes with breakeven: GPU machines since 2020, models since 2022.
+    Catalogues are genai-prices, as installed, or the saved DOCUMENT of models.dev or openrouter. A
+    CSV file is as `breakeven export` writes it; when a row is wrong nothing is written. `from` may
+    be left out.
+    """
+    from breakeven.importing import import_from, report
+
+    done = import_from(context.app(), what, document, at, partial=partial)
+    sys.exit(report(done, as_json=as_json))
+
+
+@imports.command("aws")
+@click.option("--since", type=WHEN, required=True, help="From the list in force then on.")
+@click.option("--region", "regions", multiple=True, help="These (default: [aws] regions).")
+@click.pass_obj
+def import_aws(context: Context, since: datetime, regions: tuple[str, ...]) -> None:
+    """EC2 prices of the past, from AWS's archive of price lists.
+
+    Each list of a large region has hundreds of megabytes. It may be stopped at any time: run again,
+    it goes on where it was. Needs no account.
+    """
+    from breakeven.archive import import_aws
+
+    sys.exit(import_aws(context.app(), regions, since))
+
+
+@click.command()
+@click.option("--since", type=WHEN, help="Changes from then on.")
+@output_options
+@click.pass_obj
+def export(context: Context, since: datetime | None, form: Format) -> None:
+    """The book's history as CSV that `import` takes, or as JSON."""
+    from breakeven.exporting import export
+
+    export(context.asked(), since, form)
+
+
+COMMANDS = (
+    imports,
+    export,
+)
