@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from comparator.channels import Receipt, email, slack, slack_bot
+from comparator.channels import Receipt, aws, email, slack, slack_bot, webhook
 from comparator.channels.posting import is_guarded
 from comparator.notice import Notice
 from comparator.quiet import Wishes
 from pricebook.config import Secret, Table
 from pricebook.errors import ConfigError
 
-Channel: TypeAlias = slack.Webhook | slack_bot.Bot | email.Mailbox
+Channel: TypeAlias = (
+    slack.Webhook | slack_bot.Bot | email.Mailbox | webhook.SignedWebhook | aws.Topic | aws.Sender
+)
 
 _CHANNEL_ID = re.compile(r"[CG][A-Z0-9]{8,}")
 
@@ -66,20 +68,26 @@ def deliver(receiver: Receiver, notice: Notice, *, only: Sequence[str] | None = 
     Raises DeliveryFailed, or ConfigError when the receiver's secret can't be had.
     """
     match receiver.channel:
-        case slack.Webhook() as webhook:
-            return slack.send(webhook, slack.render(notice))
+        case slack.Webhook() as hook:
+            return slack.send(hook, slack.render(notice))
         case slack_bot.Bot() as bot:
             return slack_bot.send(bot, notice)
         case email.Mailbox() as box:
             message = email.render(notice, box.sender, box.to)
             return email.send(box, message, box.to if only is None else only)
+        case webhook.SignedWebhook() as signed:
+            return webhook.send(signed, notice)
+        case aws.Topic() as topic:
+            return aws.publish(topic, notice)
+        case aws.Sender() as sender:
+            return aws.mail(sender, notice)
 
 
 def ready(receiver: Receiver) -> str:
     """What can be said of a receiver without sending: its secret is there. ConfigError else."""
     match receiver.channel:
-        case slack.Webhook() as webhook:
-            webhook.url()
+        case slack.Webhook() as hook:
+            hook.url()
             return "Slack webhook; its address is set"
         case slack_bot.Bot() as bot:
             bot.token.reveal()
@@ -88,6 +96,14 @@ def ready(receiver: Receiver) -> str:
             if box.password:
                 box.password.reveal()
             return f"mail to {', '.join(box.to)} by {box.host}, security {box.security}"
+        case webhook.SignedWebhook() as signed:
+            signed.url()
+            signed.key()
+            return "signed webhook; its address and its secret are set"
+        case aws.Topic() as topic:
+            return f"SNS topic {topic.arn}; the account is asked when something is sent"
+        case aws.Sender() as sender:
+            return f"mail to {', '.join(sender.to)} by SES in {sender.region}"
 
 
 def _slack(table: Table) -> slack.Webhook | slack_bot.Bot:
@@ -126,4 +142,28 @@ def _mailbox(table: Table) -> email.Mailbox:
     )
 
 
-_CHANNELS: dict[str, Callable[[Table], Channel]] = {"slack": _slack, "email": _mailbox}
+def _signed(table: Table) -> webhook.SignedWebhook:
+    url, secret = Secret.read(table.table("url")), Secret.read(table.table("secret"))
+    return webhook.SignedWebhook(url, secret)
+
+
+def _topic(table: Table) -> aws.Topic:
+    arn = table.text("topic")
+    if not aws.TOPIC.fullmatch(arn):
+        raise table.error("topic", f"is {arn!r}; write its ARN, arn:aws:sns:REGION:ACCOUNT:NAME")
+    return aws.Topic(arn)
+
+
+def _sender(table: Table) -> aws.Sender:
+    sender, to = table.text("from"), tuple(dict.fromkeys(table.texts("to")))
+    email.check_addresses(table.where, sender, to)
+    return aws.Sender(table.text("region"), sender, to)
+
+
+_CHANNELS: dict[str, Callable[[Table], Channel]] = {
+    "slack": _slack,
+    "email": _mailbox,
+    "webhook": _signed,
+    "sns": _topic,
+    "ses": _sender,
+}

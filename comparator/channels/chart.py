@@ -30,6 +30,11 @@ _THRESHOLD = re.compile(
 )
 
 _INK, _MUTED, _LINE, _BAND, _LIMIT = "#1f2933", "#6b7780", "#1a56b0", "#c9daf4", "#b42318"
+_HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 1}
+
+_TAIL = 16
+"""The part of the picture's width that lies behind the newest event: one so-many-th."""
+
 _WIDE = 10
 """Times between the lowest and the highest value, from which on a scale of powers reads better."""
 
@@ -70,9 +75,8 @@ def levels(threshold: str) -> list[Decimal]:
 
 
 def _until(points: Sequence[Point], at: datetime) -> list[Point]:
-    """With the last value held to the end."""
-    end = [Point(at, points[-1].ratio)] if points[-1].at < at else []
-    return [*points, *end]
+    """With the last value held a little beyond the end, so that its range is seen, too."""
+    return [*points, Point(at + (at - points[0].at) / _TAIL, points[-1].ratio)]
 
 
 def _draw_course(axes: Axes, points: Sequence[Point]) -> None:
@@ -99,6 +103,7 @@ def _draw_thresholds(axes: Axes, threshold: str) -> None:
             textcoords="offset points",
             color=_LIMIT,
             fontsize=8,
+            bbox=_HALO,
         )
 
 
@@ -118,24 +123,27 @@ def _mark(axes: Axes, story: Story) -> None:
             color=_INK,
             fontsize=9,
             fontweight="bold",
+            bbox=_HALO,
         )
 
 
 def _dress(axes: Axes) -> None:
     from matplotlib import dates, ticker
 
-    low, high = axes.get_ylim()
-    if low > 0 and high / low > _WIDE:
+    if axes.dataLim.ymin > 0 and axes.dataLim.ymax / axes.dataLim.ymin > _WIDE:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(ticker.ScalarFormatter())
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(ticker.NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
     typed: Any = dates
     locator = typed.AutoDateLocator(minticks=3, maxticks=7)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(typed.ConciseDateFormatter(locator))
-    axes.set_ylabel("self-hosting : API", color=_MUTED, fontsize=8)
-    axes.tick_params(colors=_MUTED, labelsize=8, length=0)
+    axes.set_ylabel("ratio", color=_MUTED, fontsize=8)
+    axes.tick_params(which="both", colors=_MUTED, labelsize=8, length=0)
+    axes.xaxis.get_offset_text().set(color=_MUTED, fontsize=8)
     axes.grid(axis="y", color="#e4e7eb", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.margins(x=0.02, y=0.15)
+    axes.margins(x=0.01, y=0.15)
     axes.spines[:].set_visible(False)
     axes.legend(loc="upper right", fontsize=8, frameon=False, labelcolor=_MUTED, handlelength=1.2)

@@ -76,16 +76,21 @@ class Mailbox:
 
     def __post_init__(self) -> None:
         """ConfigError for what is no address, and for a password that would go out in clear."""
-        for address in (self.sender, *self.to):
-            if not _ADDRESS.fullmatch(address):
-                raise ConfigError(f"{self.where}: {address!r} is not a mail address")
-        if not self.to:
-            raise ConfigError(f"{self.where}: to is empty; name at least one address")
+        check_addresses(self.where, self.sender, self.to)
         if self.password and self.security == "none" and not is_loopback(self.host):
             raise ConfigError(
                 f'{self.where}: security = "none" would send the password in clear;'
                 ' write "tls" or "starttls"'
             )
+
+
+def check_addresses(where: str, sender: str, to: Sequence[str]) -> None:
+    """ConfigError for what is no address, and when there is nobody to write to."""
+    for address in (sender, *to):
+        if not _ADDRESS.fullmatch(address):
+            raise ConfigError(f"{where}: {address!r} is not a mail address")
+    if not to:
+        raise ConfigError(f"{where}: to is empty; name at least one address")
 
 
 def render(notice: Notice, sender: str, to: Sequence[str]) -> EmailMessage:
@@ -106,7 +111,7 @@ def render(notice: Notice, sender: str, to: Sequence[str]) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message["List-Id"] = f"breakeven alerts <alerts.breakeven.{domain}>"
     message["X-Breakeven-Event"] = wording.clean(notice.id, _SUBJECT)
-    message.set_content(_text(notice), cte="quoted-printable")
+    message.set_content(text(notice), cte="quoted-printable")
     charts = dict(_charts(notice, domain))
     message.add_alternative(_html(notice, charts), subtype="html", cte="quoted-printable")
     for chart_id, picture in charts.values():
@@ -272,7 +277,8 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _text(notice: Notice) -> str:
+def text(notice: Notice) -> str:
+    """The whole message as plain text."""
     several = len(notice.stories) > 1
     blocks = [_line(wording.title(notice))] if several else []
     for story in notice.stories[:_STORIES]:
@@ -338,7 +344,7 @@ def _story_html(story: Story, chart_id: str) -> list[str]:
     rows = [_row(label, _safe(value)) for label, value in wording.facts(event)]
     causes = [_row("•", _movement_html(cause)) for cause in event.why[:_CAUSES]]
     causes += [_row("", more) for more in _more(event.why, _CAUSES)]
-    commands = [("More", wording.followup(event)), ("Silence it", wording.hush(event))]
+    commands = [("More", wording.followup(event)), ("Silence", wording.hush(event))]
     return [
         f'<h2 style="{_TITLE}">{_safe(wording.headline(event))}</h2>',
         f'<p style="{_BODY}">{_safe(wording.summary(story), _SUMMARY)}</p>',
