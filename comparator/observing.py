@@ -65,7 +65,7 @@ def told_event(
         after=transition.after,
         costs={name: cost for name, cost in costs.items() if cost},
         cost_unit=now.workload.unit,
-        verdict=now.verdict,
+        verdict=now.verdict if now.ratio else "",
         why=causes(told, now.snapshot()) if crossed else (),
         text=_words(rule, transition, now),
         measure=", ".join(part for part in (rule.measure, unit) if part),

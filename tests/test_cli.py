@@ -74,7 +74,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
     with world(DAYS[0]) as around:
         config = folder / "breakeven.toml"
-        rules = story().replace("falls below 0.25", 'falls below 0.3"\nconfirm = 1 #')
+        rules = story().replace("falls below 0.25", 'falls below 0.4"\nfirst = "notify" #')
         config.write_text(around.config(folder, rules), encoding="utf-8")
         app = App.open(Settings.load(config), around.clock)
         for day in DAYS[:2]:

@@ -51,7 +51,7 @@ def test_messages_are_kept(told: tuple[Result, Path]) -> None:
     """The kept folder has each message as it arrived, in Slack and by mail."""
     _, folder = told
     names = sorted(path.name for path in (folder / "messages").iterdir())
-    assert [f"{n}-{kind}" for n in range(1, 5) for kind in ("mail.eml", "slack.json")] == names
+    assert [f"{n}-{kind}" for n in range(1, 6) for kind in ("mail.eml", "slack.json")] == names
     mail = message_from_bytes((folder / "messages" / "2-mail.eml").read_bytes())
     assert "[breakeven] tuning it ourselves pays: fine-tuning a support bot" == mail["Subject"]
 

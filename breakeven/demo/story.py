@@ -54,7 +54,11 @@ _EXPECTED = {
         ("tuning it ourselves pays fired",), ("3.431", "10.51", "0.1", "5", "0.681", "-")
     ),
     "2026-07": Expected(
-        ("hosting it ourselves pays initial",), ("3.431", "10.51", "-", "5", "0.681", "0.4688")
+        (
+            "hosting it ourselves pays initial",
+            "a tuned small model is four times cheaper discontinued",
+        ),
+        ("3.431", "10.51", "-", "5", "0.681", "0.4688"),
     ),
     "2026-08": Expected(
         ("hosting it ourselves pays resolved",), ("3.431", "10.51", "-", "5", "0.681", "2.344")
