@@ -91,6 +91,12 @@ class Speed:
         training = tokens / (self.rate.value * self.packing.value)
         return (self.setup.value + training) / SECONDS_AN_HOUR.value
 
+    def tokens_in(self, hours: Decimal) -> Decimal:
+        """How many tokens one attempt trains in so many hours, everything at its point."""
+        seconds = hours * SECONDS_AN_HOUR.value.point - self.setup.value.point
+        rate = self.rate.value.point * self.packing.value.point
+        return seconds * rate / self.tokenizer_ratio.value.point
+
 
 @dataclass(frozen=True, slots=True)
 class Service:

@@ -65,7 +65,8 @@ class MachineServing(Way):
     @property
     def leaves_out(self) -> tuple[str, ...]:
         """What the formulas don't count."""
-        return ("storage", "data transfer") if self.fixed else ("people's time", "storage")
+        others = () if self.fixed else ("people's time", "storage of the model")
+        return (*others, "data transfer")
 
     @property
     def machines(self) -> Decimal | None:
@@ -115,6 +116,10 @@ class MachineServing(Way):
     def terms(self, price: PriceOf) -> tuple[Term, ...]:
         """USD per 10^6 tokens of the mix; of what was measured, `as_of` must choose first."""
         return self.machine.paid(self._formula, price) + self.fixed
+
+    def terms_at(self, hourly: Quantity) -> tuple[Term, ...]:
+        """The same at another price of a machine's hour."""
+        return self._formula(hourly) + self.fixed
 
     def _formula(self, hourly: Quantity) -> tuple[Term, ...]:
         return self._by_load(hourly, replace(self.fleet, rounding=self._rounding))

@@ -121,6 +121,15 @@ class MachineTraining(Way):
         return paid.value.point * self.machines.value.point / self.hours.point
 
     @property
+    def most_tokens(self) -> Decimal | None:
+        """Trained tokens that a run has time for in the hours that are paid; None: as many as one
+        likes, or it isn't known how long they take."""
+        if not (self.machine.paid_hours and self.paid_runs and isinstance(self.duration, Speed)):
+            return None
+        share = self.capacity / self.paid_runs.value.point
+        return self.duration.tokens_in(share * self.duration.hours.point)
+
+    @property
     def alternative(self) -> MachineTraining | None:
         """The same run by the duration that was given besides; None when there is one only.
 
@@ -173,6 +182,10 @@ class MachineTraining(Way):
     def terms(self, price: PriceOf) -> tuple[Term, ...]:
         """USD per run."""
         return self.machine.paid(self._formula, price) + self.besides
+
+    def terms_at(self, hourly: Quantity) -> tuple[Term, ...]:
+        """The same at another price of a machine's hour."""
+        return self._formula(hourly) + self.besides
 
     def _formula(self, hourly: Quantity) -> tuple[Term, ...]:
         if self.machine.paid_hours and self.paid_runs:

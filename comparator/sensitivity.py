@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -11,9 +11,11 @@ from comparator import api_cost, cost
 from comparator.api import CANDIDATE
 from comparator.assumption import ASSUMPTIONS
 from comparator.comparison import Comparison, Cost, Quantity, Term
+from comparator.cost import Speed
 from comparator.interval import Interval
 from comparator.machine_serving import MachineServing
 from comparator.machine_training import MachineTraining
+from comparator.rate import MACHINE_HOUR
 from comparator.way import Way
 from comparator.workload import Workload
 from pricebook.quote import digits
@@ -47,6 +49,11 @@ class BreakEven:
         if self.value is None:
             return False
         return self.at_most is None or self.value <= self.at_most
+
+    @property
+    def feasible_value(self) -> Decimal | None:
+        """None when it can't happen."""
+        return self.value if self.feasible else None
 
     def as_dict(self) -> dict[str, Any]:
         """One entry of `break_even` in `explain --json`."""
@@ -97,29 +104,43 @@ def text(value: Decimal | None) -> str | None:
 def sensitivities(workload: Workload, comparison: Comparison) -> tuple[Sensitivity, ...]:
     """Of every price and assumption, the one whose range moves the ratio most first."""
     inputs = [each for each in comparison.quantities if each.kind != "definition"]
-    most = _most_runs(workload.self_host)
-    found = [_sensitivity(comparison, each, most.get(each.name)) for each in inputs]
+    solved = {each.what: each.feasible_value for each in break_evens(workload, comparison)}
+    flips = _Flips(comparison, solved, _most(workload.self_host))
+    found = [_sensitivity(comparison, each, flips) for each in inputs]
     return tuple(sorted(found, key=lambda each: (each.swing, abs(each.elasticity)), reverse=True))
 
 
 def break_evens(workload: Workload, comparison: Comparison) -> tuple[BreakEven, ...]:
-    """The break-evens that people ask for, by kind of workload; prices have theirs as flips."""
-    way = workload.self_host
+    """The break-evens that people ask for, by kind of workload."""
+    return (*_of_way(workload.self_host, comparison), _of_api(workload, comparison))
+
+
+def _of_way(way: Way, comparison: Comparison) -> Iterator[BreakEven]:
     if isinstance(way, MachineTraining):
-        return tuple(_of_training(way, comparison))
-    return tuple(_of_serving(way, comparison)) if isinstance(way, MachineServing) else ()
+        yield from _of_training(way, comparison)
+    elif isinstance(way, MachineServing):
+        yield from _of_serving(way, comparison)
+    else:
+        return
+    fleet = Cost(comparison.self_host.unit, way.terms_at(MACHINE_HOUR))
+    hour = Comparison(fleet, comparison.api).break_even(MACHINE_HOUR.name)
+    yield BreakEven("price of a machine's hour, all in", hour, MACHINE_HOUR.unit)
 
 
-def _sensitivity(
-    comparison: Comparison, quantity: Quantity, at_most: Decimal | None
-) -> Sensitivity:
+def _of_api(workload: Workload, comparison: Comparison) -> BreakEven:
+    work = "a run" if workload.kind == "fine_tune" else "the mix"
+    price = comparison.self_host.value.point
+    return BreakEven(f"{workload.api.title}'s price of {work}", price, comparison.api.unit)
+
+
+def _sensitivity(comparison: Comparison, quantity: Quantity, flips: _Flips) -> Sensitivity:
     name, value = quantity.name, quantity.value
     return Sensitivity(
         quantity,
         comparison.elasticity(name),
         _ratio_at(comparison, name, value.low),
         _ratio_at(comparison, name, value.high),
-        _flip(comparison, name, at_most),
+        flips.of(name),
     )
 
 
@@ -127,30 +148,72 @@ def _ratio_at(comparison: Comparison, name: str, value: Decimal) -> Decimal:
     return comparison.with_value(name, Interval.exactly(value)).ratio.point
 
 
-def _flip(comparison: Comparison, name: str, at_most: Decimal | None) -> Decimal | None:
-    if not comparison.solvable(name):
-        return None
-    value, bounds = comparison.break_even(name, at_most), _BOUNDS.get(name.removesuffix(CANDIDATE))
-    impossible = value is not None and bounds and bounds.refusal(value)
-    return None if impossible else value
+@dataclass(frozen=True, slots=True)
+class _Flips:
+    """Where each input makes the ratio 1: `solved` already, at `most` where there is a bound."""
+
+    comparison: Comparison
+    solved: Mapping[str, Decimal | None]
+    most: Mapping[str, Decimal]
+
+    def of(self, name: str) -> Decimal | None:
+        """None when no possible value does."""
+        if name in self.solved or not self.comparison.solvable(name):
+            return self.solved.get(name)
+        value = self.comparison.break_even(name, self.most.get(name))
+        bounds = _BOUNDS.get(name.removesuffix(CANDIDATE))
+        impossible = value is not None and bounds and bounds.refusal(value)
+        return None if impossible else value
 
 
-def _most_runs(way: Way) -> dict[str, Decimal]:
+def _most(way: Way) -> dict[str, Decimal]:
     """Reserved machines have so many hours; on demand, more can be rented."""
-    if isinstance(way, MachineTraining) and way.machine.committed and way.runs:
-        return {way.runs.name: way.capacity}
-    return {}
+    if not isinstance(way, MachineTraining):
+        return {}
+    most = {way.runs.name: way.capacity} if way.machine.committed and way.runs else {}
+    if isinstance(way.duration, Speed) and way.most_tokens is not None:
+        most[way.duration.tokens.name] = way.most_tokens
+    return most
 
 
 def _of_training(way: MachineTraining, comparison: Comparison) -> Iterator[BreakEven]:
-    """Runs a year, and hours a run when nothing but the machine is paid, by the API's cost."""
+    """Runs a year, and hours a run when nothing but the machine is paid, by the API's cost; and
+    the tokens of a run, where both ways are known to depend on them."""
+    most = _most(way)
     for words, api in _ends(comparison.api):
         against = Comparison(comparison.self_host, api)
         if way.runs and against.solvable(way.runs.name):
-            runs, most = against.break_even(way.runs.name), _most_runs(way).get(way.runs.name)
-            yield BreakEven(f"runs a year{words}", runs, "runs", most)
+            runs = against.break_even(way.runs.name)
+            yield BreakEven(f"runs a year{words}", runs, "runs", most.get(way.runs.name))
         hours = Comparison(_rented(way, comparison), api).break_even(_AN_HOUR.name)
         yield BreakEven(f"hours a run, machine alone{words}", hours, "hours")
+    if isinstance(way.duration, Speed) and _billed_by(way.duration.tokens, comparison.api):
+        tokens = way.duration.tokens.name
+        even = _even_tokens(way, way.duration, comparison)
+        yield BreakEven(tokens, even, "tokens", most.get(tokens))
+
+
+def _billed_by(tokens: Quantity, api: Cost) -> bool:
+    return any(term.power(tokens.name) for term in api.terms)
+
+
+def _even_tokens(way: MachineTraining, speed: Speed, comparison: Comparison) -> Decimal | None:
+    """A run costs what its hours do, and at least a minute: from the greater of both values on the
+    API costs more."""
+
+    def by_hours(hourly: Quantity) -> tuple[Term, ...]:
+        return cost.trained_run(hourly, way.machines, speed, way.attempts)
+
+    def a_minute(hourly: Quantity) -> tuple[Term, ...]:
+        return cost.billed_run(hourly, way.machines, Interval.exactly(0))
+
+    if way.machine.paid_hours:
+        return comparison.break_even(speed.tokens.name)
+    unit, price = comparison.self_host.unit, comparison.price
+    costs = (Cost(unit, way.machine.paid(f, price) + way.besides) for f in (by_hours, a_minute))
+    even = [Comparison(one, comparison.api).break_even(speed.tokens.name) for one in costs]
+    known = [value for value in even if value is not None]
+    return max(known) if len(known) == len(even) else None
 
 
 def _ends(api: Cost) -> Iterator[tuple[str, Cost]]:
@@ -174,9 +237,7 @@ def _of_serving(way: MachineServing, comparison: Comparison) -> Iterator[BreakEv
     if not way.machines:
         load = way.fleet.utilisation
         yield BreakEven(load.name, comparison.break_even(load.name), load.unit, Decimal(1))
-    price, unit = comparison.self_host.value.point, comparison.api.unit
-    yield BreakEven("the API's price of the mix", price, unit)
-    fleet = Cost(unit, _always_on(way, comparison) + way.fixed)
+    fleet = Cost(comparison.self_host.unit, _always_on(way, comparison) + way.fixed)
     tokens = Comparison(fleet, comparison.api).break_even(_A_TOKEN.name)
     count = way.machines or Decimal(1)
     words = f"{count} machines" if count > 1 else "one machine"

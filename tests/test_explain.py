@@ -171,7 +171,74 @@ def test_without_a_range_of_the_api_there_is_one_break_even_of_each() -> None:
         each.what: each.value for each in explain(evaluate(workload, price, OCTOBER)).break_evens
     }
     runs = Decimal(200_000) * Decimal("0.01") / (8 - 32 * Decimal("0.2"))
-    assert found == {"runs a year": runs, "hours a run, machine alone": Decimal(8) / 32}
+    assert found == {
+        "runs a year": runs,
+        "hours a run, machine alone": Decimal(8) / 32,
+        "price of a machine's hour, all in": (8 - Decimal(2)) / Decimal("0.2"),
+        "the API's price of a run": 32 * Decimal("0.2") + 2,
+    }
+
+
+TRAINED = """
+    name = "bot"
+    kind = "fine_tune"
+    api = { seller = "openai", product = "gpt-4o-mini-2024-07-18", trained_tokens = 3_000_000 }
+    [self_host]
+    instance = "p4d.24xlarge"
+    tokens_per_second = 20_000
+    setup_seconds = 900
+    attempts = 1
+"""
+BLOCK = 'term = "capacity_block"\nruns_per_block = 60'
+
+
+@pytest.mark.parametrize(
+    ("more", "per_mtok", "tokens", "most"),
+    [
+        ("", "3", 9 / (3 - Decimal(36) / 72), None),
+        ("", "0.5", None, None),
+        (BLOCK, "3", Decimal(24 * 36) / 60 / 3 * 10**6, (1440 - 900) * 20_000),
+        (BLOCK, "1", Decimal(24 * 36) / 60 * 10**6, (1440 - 900) * 20_000),
+    ],
+)
+def test_the_tokens_of_a_run_have_a_break_even(
+    more: str, per_mtok: str, tokens: Decimal | None, most: int | None
+) -> None:
+    """Fixed cost / (the API's price - marginal cost), and never where that is no price at all; a
+    block has only so many hours for each run."""
+    found = {each.what: each for each in _explained(TRAINED + more, "36", per_mtok).break_evens}
+    one = found["trained tokens a run"]
+    expected = tokens if tokens is None or more else tokens * 10**6
+    assert (one.value, one.at_most) == (expected, most)
+    assert one.feasible == (expected is not None and (most is None or expected <= most))
+
+
+def test_a_run_of_less_than_a_minute_is_even_where_a_minute_is() -> None:
+    """At 36 USD an hour a minute is 0.6 USD, as are 200,000 tokens by API; its 11 seconds count
+    for nothing, neither in the break-even nor in the flip."""
+    found = _explained(TRAINED.replace("900", "{ low = 1, point = 1 }"), "36", "3")
+    even = {each.what: each.value for each in found.break_evens}
+    flips = {each.quantity.name: each.flip for each in found.sensitivities}
+    assert even["trained tokens a run"] == flips["trained tokens a run"] == Decimal(200_000)
+    tiny = TRAINED.replace("3_000_000", "30_000").replace("900", "1")
+    even = {each.what: each.value for each in _explained(tiny, "36", "3").break_evens}
+    assert even["trained tokens a run"] == 200_000
+
+
+def _explained(text: str, hourly: str, per_mtok: str) -> Explanation:
+    workload = Workload.from_table(Table(tomllib.loads(text, parse_float=Decimal), "workload"))
+
+    def price(series: Series) -> Price:
+        amount = Decimal(per_mtok if series.seller == "openai" else hourly)
+        return Price(series, amount, OCTOBER, "documented", OCTOBER, series.seller)
+
+    return explain(evaluate(workload, price, OCTOBER), price)
+
+
+def test_two_apis_break_even_at_a_price_of_the_mix() -> None:
+    """What the API would have to charge, whichever of its prices it changes."""
+    (found,) = explained(GPT_4).break_evens
+    assert (found.what, found.value) == ("gpt-4's price of the mix", Decimal(13))
 
 
 def test_a_flip_makes_the_ratio_one() -> None:
