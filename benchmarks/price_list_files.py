@@ -1,5 +1,6 @@
-"""Made-up price lists of a region in the real layout: the 92 columns of 2025-09, a row for each rate, dates that
-move with every publication. The same arguments give the same bytes.
+"""Made-up price lists of a region in the real layout: the 92 columns of 2025-09, a row for each
+rate, quotes around what isn't empty, dates that move with every publication. The same arguments
+give the same bytes.
 
 A machine has 84 products: 14 operating systems with software, 2 tenancies, 3 capacity statuses;
 a third of them can be reserved in 12 ways, which makes 644 rows of some 740 bytes. 1,190 machines
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,7 +87,9 @@ _RESERVED = (
     ("R5XV2EPZQZ", "3yr", "Partial Upfront", "convertible"),
     ("MZU6U2429S", "3yr", "All Upfront", "convertible"),
 )
-_FAMILIES = ("c5", "c6g", "c7i", "g5", "g6e", "i4i", "m5", "m6a", "m7g", "p4d", "p5", "r6i", "x2idn")
+_FAMILIES = (
+    *("c5", "c6g", "c7i", "g5", "g6e", "i4i", "m5", "m6a", "m7g", "p4d", "p5", "r6i", "x2idn"),
+)
 _SIZES = (
     *("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "9xlarge", "12xlarge", "16xlarge"),
     *("18xlarge", "24xlarge", "32xlarge", "48xlarge"),
@@ -171,17 +175,18 @@ def _rates(
             if share < 64:
                 fee = hourly * (64 - share) // 10 * (3 if lease == "3yr" else 1)
                 rates.append((code, "2TG2D8R56U", "Reserved", published, "Quantity", fee, words))
-    for offer, rate, kind, since, unit, amount, words in rates:
+    for offer, rate, kind, since, unit, base, words in rates:
         code = f"{sku}.{offer}.{rate}"
-        if amount and crc32(code.encode()) % 1000 < day.changed:
-            amount += max(1, amount // 100)
-        price = str(amount) if unit == "Quantity" else f"{amount // 10**10}.{amount % 10**10:010d}"
-        text = "Upfront Fee" if unit == "Quantity" else f"${price} per {name} Instance Hour, made up"
-        ranges = '"",""' if unit == "Quantity" else '"0","Inf"'
-        lease = '","'.join(words)
+        moved = base and crc32(code.encode()) % 1000 < day.changed
+        amount = base + max(1, base // 100) if moved else base
+        fee = unit == "Quantity"
+        price = str(amount) if fee else f"{amount // 10**10}.{amount % 10**10:010d}"
+        text = "Upfront Fee" if fee else f"${price} per On Demand {name} Instance Hour"
+        ranges = "," if fee else '"0","Inf"'
+        lease = ",".join(f'"{word}"' if word else "" for word in words)
         yield (
             f'"{sku}","{offer}","{code}","{kind}","{text}","{since}",{ranges},"{unit}","{price}",'
-            f'"USD","","{lease}",{product}'
+            f'"USD",,{lease},{product}'
         )
 
 
@@ -214,7 +219,6 @@ def _product(
         "CapacityStatus": capacity[0],
         "ClassicNetworkingSupport": "false",
         "Dedicated EBS Throughput": "Up to 10000 Mbps",
-        "Dedicated EBS Throughput Description": "Up to 10000 Mbps",
         "ECU": "NA",
         "Enhanced Networking Supported": "Yes",
         "GPU": str(1 << number % 4) if name[0] in "gp" else "",
@@ -225,7 +229,7 @@ def _product(
         "MarketOption": "OnDemand",
         "Normalization Size Factor": str(4 << number % 7),
         "Pre Installed S/W": software,
-        "Processor Features": "Intel AVX; Intel AVX2; Intel AVX512; Intel Turbo; Intel AMX",
+        "Processor Features": "Intel AVX; Intel AVX2; Intel AVX512",
         "Region Code": REGION,
         "serviceName": "Amazon Elastic Compute Cloud",
         "VPCNetworkingSupport": "true",
@@ -233,7 +237,7 @@ def _product(
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow(cells.get(column, "") for column in COLUMNS[15:])
-    return out.getvalue()
+    return re.sub(r'(?<=,)""(?=[,\n])', "", out.getvalue())
 
 
 def _sku(key: str) -> str:

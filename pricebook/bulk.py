@@ -14,14 +14,13 @@ temporary table that is filled by `COPY`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, CursorResult, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from pricebook.quote import CANCELLED, OBSERVED, Series
 from pricebook.series import series_key
@@ -36,7 +35,7 @@ KEY = ("product", "seller", "meter", "unit", "currency", "service_tier", "region
 
 _TYPES = {"number": "bigint", "amount": "bigint", "since": "timestamptz"}
 """Of the columns of `given` on PostgreSQL that are no text."""
-_ROWS = 500
+_ROWS = 200
 """Of a `VALUES` clause: SQLite takes at most 32,766 parameters a statement."""
 
 
@@ -126,8 +125,7 @@ class BulkWriter:
 
     def standings(self, keys: Sequence[Key]) -> list[Standing]:
         """What the book has of these series, in their order; the unknown ones are made."""
-        numbers = self._add(keys) if self.is_first_look else None
-        if numbers is not None:
+        if self.is_first_look and (numbers := self._add(keys)):
             return [Standing(number) for number in numbers]
         found = self._find(keys)
         missing = [key for key, standing in zip(keys, found, strict=True) if standing is None]
@@ -182,8 +180,12 @@ class BulkWriter:
         """Undo what this look wrote of series that nobody had read before."""
         rows = [(number,) for number in numbers]
         among = "series_id IN (SELECT number FROM given)"
-        self._do(("number",), rows, f"DELETE FROM price WHERE run_id = {self.run_id} AND {among}")
-        self._do(("number",), rows, f"DELETE FROM current WHERE {among}")
+        self._do(
+            ("number",),
+            rows,
+            f"{{given}} DELETE FROM price WHERE run_id = {self.run_id} AND {among}",
+        )
+        self._do(("number",), rows, f"{{given}} DELETE FROM current WHERE {among}")
         self.counts.new -= len(rows)
 
     def products(self, numbers: Collection[int]) -> dict[int, str]:
@@ -217,22 +219,25 @@ class BulkWriter:
         return standings
 
     def _made(self, keys: Sequence[Key]) -> dict[Key, Standing]:
-        numbers = self._add(keys) if keys else []
-        if numbers is None:  # on PostgreSQL another process may have made one in this moment
-            found = self._find(keys)
-            return {key: one for key, one in zip(keys, found, strict=True) if one}
-        return {key: Standing(number) for key, number in zip(keys, numbers, strict=True)}
+        numbers = self._add(keys)
+        if numbers:
+            return {key: Standing(number) for key, number in zip(keys, numbers, strict=True)}
+        # On PostgreSQL another process may have made some of them in this moment.
+        return {key: one for key, one in zip(keys, self._find(keys), strict=True) if one}
 
-    def _add(self, keys: Sequence[Key]) -> list[int] | None:
-        """Make these series; None, and none is made, when one of them exists or comes twice."""
+    def _add(self, keys: Sequence[Key]) -> list[int]:
+        """Make these series; none is given back when one of them exists or comes twice: then the
+        others are made, and are to be found."""
         numbers = self._new_numbers(len(keys))
         rows = [(number, *key) for number, key in zip(numbers, keys, strict=True)]
         columns = ", ".join(KEY)
-        insert_them = f"INSERT INTO series (id, {columns}) SELECT number, {columns} FROM given"
-        with suppress(IntegrityError), self._connection.begin_nested():
-            self._do(("number", *KEY), rows, insert_them)
-            return numbers
-        return None
+        made = self._do(
+            ("number", *KEY),
+            rows,
+            f"INSERT INTO series (id, {columns}) {{given}} SELECT number, {columns} FROM given"
+            " WHERE true ON CONFLICT DO NOTHING",
+        )
+        return numbers if made == len(keys) else []
 
     def _new_numbers(self, count: int) -> list[int]:
         if self._is_sqlite:
@@ -253,7 +258,7 @@ class BulkWriter:
             columns,
             rows,
             "INSERT INTO price (series_id, valid_from, recorded_at, amount, run_id, basis)"
-            f" SELECT number, since, {self._now}, amount, {run} FROM given WHERE true"
+            f" {{given}} SELECT number, since, {self._now}, amount, {run} FROM given WHERE true"
             " ON CONFLICT (series_id, valid_from, recorded_at)"
             f" DO UPDATE SET {same}, run_id = excluded.run_id",
         )
@@ -261,7 +266,7 @@ class BulkWriter:
             columns,
             rows,
             "INSERT INTO current (series_id, partition_id, amount, valid_from, recorded_at, basis)"
-            f" SELECT number, {self.partition}, amount, since, {self._now}, '{OBSERVED}'"
+            f" {{given}} SELECT number, {self.partition}, amount, since, {self._now}, '{OBSERVED}'"
             " FROM given WHERE true ON CONFLICT (series_id)"
             f" DO UPDATE SET {same}, partition_id = excluded.partition_id,"
             " valid_from = excluded.valid_from, recorded_at = excluded.recorded_at,"
@@ -270,7 +275,9 @@ class BulkWriter:
 
     def _update(self, rows: Sequence[tuple[int]], values: str, where: str = "true") -> None:
         among = "series_id IN (SELECT number FROM given)"
-        self._do(("number",), rows, f"UPDATE current SET {values} WHERE {where} AND {among}")
+        self._do(
+            ("number",), rows, f"{{given}} UPDATE current SET {values} WHERE {where} AND {among}"
+        )
 
     def _unseen(self) -> list[tuple[int, Any]]:
         """The series that earlier looks missed, each with the time since when it is missing."""
@@ -285,23 +292,24 @@ class BulkWriter:
         query = f"SELECT 1 FROM current WHERE partition_id = {self.partition} LIMIT 1"
         return self._connection.exec_driver_sql(query).scalar() is not None
 
-    def _do(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str) -> None:
-        for result in self._run(columns, rows, statement):
-            result.close()
+    def _do(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str) -> int:
+        """Execute a statement about the rows; gives how many it changed."""
+        return sum(result.rowcount for result in self._run(columns, rows, statement))
 
     def _ask(
-        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], question: str
     ) -> list[Any]:
-        return [row for result in self._run(columns, rows, statement) for row in result]
+        results = self._run(columns, rows, f"{{given}} {question}")
+        return [row for result in results for row in result]
 
     def _run(
         self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str
     ) -> Iterator[CursorResult[Any]]:
-        """Execute a statement about the rows, as `given`."""
+        """Execute a statement about the rows, which are `given` where it says so."""
         if not rows:
             return
         if not self._is_sqlite:
-            yield self._with_copy(columns, rows, statement)
+            yield self._with_copy(columns, rows, statement.format(given=""))
             return
         names, places = ", ".join(columns), ", ".join("?" * len(columns))
         for start in range(0, len(rows), _ROWS):
@@ -309,7 +317,7 @@ class BulkWriter:
             values = ", ".join([f"({places})"] * len(some))
             given = f"WITH given ({names}) AS (VALUES {values})"
             flat = tuple(chain.from_iterable(some))
-            yield self._connection.exec_driver_sql(f"{given} {statement}", flat)
+            yield self._connection.exec_driver_sql(statement.format(given=given), flat)
 
     def _with_copy(
         self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str

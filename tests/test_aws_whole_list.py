@@ -8,21 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from pricebook.book import partition_id
 from pricebook.bulk import remembered
-from pricebook.errors import DocumentRefused
-from pricebook.quote import Quote
+from pricebook.quote import Quote, SetAside
 from pricebook.runs import Fetched
 from pricebook.schema import open_book
-from scraper.aws.line_memory import Memory
 from scraper.aws.list_entry import EnteredList, TakenList, compare_list, enter_list
 from scraper.aws.list_file import ListHead
 from scraper.aws.whole_list import Rate, RowReader
@@ -94,7 +89,8 @@ def price_list(rows: Sequence[Row], day: datetime) -> bytes:
     writer.writerow(("OfferCode", "AmazonEC2"))
     writer.writerow(COLUMNS)
     writer.writerows(row.as_cells(day) for row in rows)
-    return out.getvalue().encode()
+    # As AWS writes them: only what isn't empty is quoted.
+    return out.getvalue().replace(',""', ",").encode()
 
 
 def pieces(raw: bytes, size: int = 700) -> Iterator[bytes]:
@@ -144,16 +140,16 @@ class Ordinary:
             enter(connection, taken, gate or GateSettings())
 
 
-def items(raw: bytes) -> Iterator[Quote]:
+def items(raw: bytes) -> Iterator[Quote | SetAside]:
     lines = raw.split(b"\n")
     head = ListHead.read(iter(lines), "AmazonEC2", "x")
     reader = RowReader(head, REGION)
-    for line in lines[len(head.lines) : -1]:
-        rate = reader.read(line)
-        if isinstance(rate, Rate):
+    rows = lines[len(head.lines) : -1]
+    for line, said in zip(rows, reader.read(rows), strict=True):
+        if isinstance(said, Rate):
             yield reader.quote(line)
-        elif rate is not None:
-            yield rate
+        elif said is not None:
+            yield said
 
 
 def contents(engine: Engine) -> dict[str, list[tuple[object, ...]]]:

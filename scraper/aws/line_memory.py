@@ -197,7 +197,10 @@ class _Walk:
             if at == len(content):
                 return at
             at = self._seek(content, masked, at)
-        self._match(_lines(content[at:], masked[at:]), self._unordered)
+        if self._unordered:
+            self._match(_lines(content[at:], masked[at:]), self._unordered)
+        else:
+            self._add(content[at:], _ended(masked[at:]))
         return len(content)
 
     def end(self, content: bytes) -> None:
@@ -294,7 +297,16 @@ class _Walk:
             memory.lines += digest
             memory.numbers.append(0 if position is None else self._old.numbers[position])
         self.found.spool.write(b"".join(fresh))
-        _add_blocks(memory, lines)
+        _add_blocks(memory, [masked for _, _, masked in lines])
+
+    def _add(self, content: bytes, masked: list[bytes]) -> None:
+        """Remember lines of which none can be known."""
+        memory, found, first = self.found.memory, self.found, len(self.found.memory)
+        found.spool.write(content)
+        found.fresh.extend(range(first, first + len(masked)))
+        memory.numbers.frombytes(bytes(memory.numbers.itemsize * len(masked)))
+        memory.lines += b"".join([digest_of(line) for line in masked])
+        _add_blocks(memory, masked)
 
 
 def _lines(content: bytes, masked: bytes) -> list[_Line]:
@@ -307,18 +319,16 @@ def _ended(content: bytes) -> list[bytes]:
     return [line + b"\n" for line in content.split(b"\n")[:-1]]
 
 
-def _add_blocks(memory: Memory, lines: Sequence[_Line]) -> None:
+def _add_blocks(memory: Memory, lines: Sequence[bytes]) -> None:
     """Make blocks of the lines that were remembered last."""
-    block: list[bytes] = []
-    size = 0
-    for number, (_, _, masked) in enumerate(lines, 1):
-        block.append(masked)
-        size += len(masked)
-        if size >= _BLOCK_BYTES or number == len(lines):
-            memory.blocks += digest_of(b"".join(block))
+    start = size = 0
+    for end, line in enumerate(lines, 1):
+        size += len(line)
+        if size >= _BLOCK_BYTES or end == len(lines):
+            memory.blocks += digest_of(b"".join(lines[start:end]))
             memory.sizes.append(size)
-            memory.counts.append(len(block))
-            block, size = [], 0
+            memory.counts.append(end - start)
+            start, size = end, 0
 
 
 def _set_digest(digests: bytearray, place: int, digest: bytes) -> None:

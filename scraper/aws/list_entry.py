@@ -196,12 +196,15 @@ class _Entry:
         unwanted = {Rate(key_of(series), to_ticks(amount)) for series, amount in refused}
         lines = enumerate(self._found.fresh_lines())
         while batch := list(islice(lines, _BATCH)):
-            read = [(row, self._reader.read(line)) for row, line in batch]
-            self._sort_out([(row, rate) for row, rate in read if isinstance(rate, Rate)], unwanted)
-            for row, aside in read:
-                if isinstance(aside, SetAside):
-                    self._asides.setdefault(aside.reason, []).append(aside)
+            rates: list[tuple[int, Rate]] = []
+            read = self._reader.read(line for _, line in batch)
+            for (row, _), said in zip(batch, read, strict=True):
+                if isinstance(said, Rate):
+                    rates.append((row, said))
+                elif said is not None:
+                    self._asides.setdefault(said.reason, []).append(said)
                     self._forget.add(row)
+            self._sort_out(rates, unwanted)
 
     def _sort_out(self, rates: Sequence[tuple[int, Rate]], unwanted: Collection[Rate]) -> None:
         new: dict[int, tuple[Standing, int]] = {}

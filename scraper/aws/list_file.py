@@ -67,11 +67,15 @@ class ListHead:
 
     def row(self, line: bytes, source: str) -> Row:
         """One line by its columns; DocumentRefused when it has more or fewer."""
+        return dict(zip(self.columns, self.cells(line, source), strict=True))
+
+    def cells(self, line: bytes, source: str) -> list[str]:
+        """The same in the order of the columns."""
         cells = _cells(line)
         if len(cells) != len(self.columns):
             words = f"{len(cells)} cells under {len(self.columns)} columns"
             raise DocumentRefused(f"{source}: a row of the price list has {words}")
-        return dict(zip(self.columns, cells, strict=True))
+        return cells
 
 
 def cut(

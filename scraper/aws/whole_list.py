@@ -6,16 +6,17 @@ can tell, two prices for one series, is told when they are entered.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from pricebook.bulk import Key, key_of
-from pricebook.quote import TICKS_PER_UNIT, Quote, Series, SetAside
+from pricebook.quote import Quote, Series, SetAside
 from scraper.aws.client import location_type
-from scraper.aws.list_file import ListHead, Row
+from scraper.aws.list_file import ListHead
 from scraper.aws.query import PAYMENTS, SELLER
 
 READ_BY = b"1"
@@ -27,9 +28,8 @@ _RATE = (
     *("leasecontractlength", "purchaseoption", "offeringclass"),
 )
 """The columns that stand first in AWS's lists: what follows is the product's."""
-_NEEDED = (
-    *("sku", "ratecode", "termtype", "unit", "priceperunit", "currency"),
-    *("leasecontractlength", "purchaseoption", "offeringclass"),
+_WORDS = (
+    *("termtype", "unit", "currency", "leasecontractlength", "purchaseoption", "offeringclass"),
 )
 _PRODUCT = (
     *("productfamily", "locationtype", "instancetype", "tenancy", "operatingsystem"),
@@ -45,10 +45,11 @@ _CAPACITY = {
 _YEARS = {"1yr": "1", "3yr": "3"}
 _CLASSES = ("standard", "convertible")
 _METERS = {"Hrs": ("instance", "hour"), "Quantity": ("upfront", "commitment")}
-_UNITS = frozenset(unit.encode() for unit in _METERS)
 _NOTHING = ("", "NA", "No License required")
-_DECIMALS = 10
-_MONEY = re.compile(rb"([0-9]{1,8})(?:\.([0-9]{1,10}))?")
+_UNITS = frozenset(f'"{unit}"'.encode() for unit in _METERS)
+_DIGITS, _DECIMALS = 8, 10
+_MACHINE_BEGINS = b',"Compute Instance'
+"""Where the product begins in a row of a machine; AWS quotes all cells that aren't empty."""
 _ANY = "*"
 
 
@@ -81,13 +82,25 @@ class Machine(NamedTuple):
     conditions: Conditions | str
 
 
+class Words(NamedTuple):
+    """What the rate's part of a row says, as it stands there, quotes and all."""
+
+    kind: bytes
+    unit: bytes
+    currency: bytes
+    lease: bytes
+    purchase: bytes
+    offering_class: bytes
+
+
 class RowReader:
     """Reads the rows of one region's list; DocumentRefused when it lacks a column."""
 
     def __init__(self, head: ListHead, region: str) -> None:
         self._head, self._region, self._source = head, region, f"aws-ec2/{region}"
-        head.require((*_NEEDED, *_PRODUCT), self._source)
-        self._is_usual = head.columns[: len(_RATE)] == _RATE
+        head.require((*_WORDS, "priceperunit", "ratecode", *_PRODUCT), self._source)
+        self._of_product = itemgetter(*map(head.columns.index, _PRODUCT))
+        self._is_usual = head.columns[: len(_RATE) + 1] == (*_RATE, _PRODUCT[0])
         # Rows of one product stand together, or not far from each other.
         self._machine_of = lru_cache(maxsize=4096)(self._read_machine)
 
@@ -96,102 +109,98 @@ class RowReader:
         """What the meaning of a line depends on beside its text."""
         return b"\n".join((READ_BY, self._region.encode(), self._head.lines[-1]))
 
-    def read(self, line: bytes) -> Rate | SetAside | None:
-        """What a row says; None when it sells no machine, or not this region's.
+    def read(self, lines: Iterable[bytes]) -> Iterator[Rate | SetAside | None]:
+        """What rows say; None for one that sells no machine, or not this region's.
 
         The $0 twins of Capacity Blocks (`marketoption`) are left out: what those cost is asked
-        elsewhere. DocumentRefused when the row has more or fewer cells than the list has columns.
+        elsewhere. DocumentRefused when a row has more or fewer cells than the list has columns.
         """
-        cells, machine = self._parts(line)
-        if machine is None:
-            return None
-        try:
-            return _rate(cells, machine)
-        except _Unread as unread:
-            return SetAside(str(unread), cells[2].decode(), machine.product)
+        for line in lines:
+            words, price, code, machine = self._parts(line)
+            if machine is None:
+                yield None
+                continue
+            try:
+                yield _rate(words, price, machine)
+            except _Unread as unread:
+                yield SetAside(str(unread), _bare(code), machine.product)
 
     def quote(self, line: bytes) -> Quote:
         """A row that was read, in full, for whoever judges it."""
-        cells, machine = self._parts(line)
+        words, price, code, machine = self._parts(line)
         if machine is None or isinstance(machine.conditions, str):
             raise ValueError("a row that couldn't be read has no quote")
-        series, _, _ = _terms(machine.conditions, *_words(cells))
-        printed, place = cells[9].decode(), cells[2].decode()
+        series, _, _ = _terms(machine.conditions, words)
+        printed, unit = _bare(price), _bare(words.unit)
         whole = replace(series, product=machine.product)
-        return Quote(whole, Decimal(printed), printed, place, printed_unit=cells[8].decode())
+        return Quote(whole, Decimal(printed), printed, _bare(code), printed_unit=unit)
 
-    def _parts(self, line: bytes) -> tuple[list[bytes], Machine | None]:
-        """The cells of the rate, and the machine."""
-        if self._is_usual:
-            *cells, product = line.split(b'","', len(_RATE))
-            if len(cells) == len(_RATE) and _are_in_place(cells):
-                return cells, self._machine_of(product)
-        row = self._head.row(line.rstrip(b"\r\n"), self._source)
-        return [row.get(name, "").encode() for name in _RATE], _machine(row, self._region)
+    def _parts(self, line: bytes) -> tuple[Words, bytes, bytes, Machine | None]:
+        """The words of the rate, its price and code, and the machine."""
+        # Twenty rows say the same of a machine: it is parsed once. Nor are the cells before it,
+        # as only the description, the fifth, has commas.
+        at = line.find(_MACHINE_BEGINS) if self._is_usual else -1
+        if at >= 0:
+            _, _, code, kind, rest = line[:at].split(b",", 4)
+            *_, unit, price, currency, _, lease, purchase, offering = rest.rsplit(b",", 10)
+            if unit in _UNITS and price[:1] == currency[:1] == currency[-1:] == b'"':
+                words = Words(kind, unit, currency, lease, purchase, offering)
+                return words, price, code, self._machine_of(line[at:])
+        cells = self._head.cells(line.rstrip(b"\r\n"), self._source)
+        row = dict(zip(self._head.columns, cells, strict=True))
+        *said, price, code = (
+            f'"{row[name]}"'.encode() for name in (*_WORDS, "priceperunit", "ratecode")
+        )
+        return Words(*said), price, code, self._machine(cells)
 
     def _read_machine(self, text: bytes) -> Machine | None:
-        blank = b'"' + b'","' * len(_RATE)
-        row = self._head.row(blank + text.rstrip(b"\r\n"), self._source)
-        return _machine(row, self._region)
+        blank = b"," * (len(_RATE) - 1)
+        return self._machine(self._head.cells(blank + text.rstrip(b"\r\n"), self._source))
+
+    def _machine(self, cells: list[str]) -> Machine | None:
+        family, place, product, tenancy, system, licence, capacity, software, market, region = (
+            self._of_product(cells)
+        )
+        here = region == self._region and place == location_type(self._region)
+        if family not in _MACHINES or market != "OnDemand" or not here:
+            return None
+        if not product or not system:
+            return Machine(product, "a machine without a type or an operating system")
+        if tenancy not in _TENANCIES or capacity not in _CAPACITY:
+            return Machine(product, f"tenancy {tenancy!r}, CapacityStatus {capacity!r}")
+        conditions = Conditions(
+            region,
+            system,
+            _TENANCIES[tenancy],
+            None if software in _NOTHING else software,
+            None if licence in _NOTHING else licence,
+            _CAPACITY[capacity],
+        )
+        return Machine(product, conditions)
 
 
-def _are_in_place(cells: list[bytes]) -> bool:
-    """Whether a line in quotes was rightly split: quote, comma, quote within a text, `a"",""b`,
-    would have moved the cells behind it."""
-    return (
-        cells[0].startswith(b'"')
-        and cells[2].startswith(cells[0][1:])
-        and cells[8] in _UNITS
-        and len(cells[10]) == len("USD")
-        and b'"' not in cells[4]
-    )
+def _bare(cell: bytes) -> str:
+    return cell.decode().strip('"')
 
 
-def _machine(row: Row, region: str) -> Machine | None:
-    here = row["regioncode"] == region and row["locationtype"] == location_type(region)
-    if row["productfamily"] not in _MACHINES or row["marketoption"] != "OnDemand" or not here:
-        return None
-    product, system = row["instancetype"], row["operatingsystem"]
-    tenancy, capacity = row["tenancy"], row["capacitystatus"]
-    if not product or not system:
-        return Machine(product, "a machine without a type or an operating system")
-    if tenancy not in _TENANCIES or capacity not in _CAPACITY:
-        return Machine(product, f"tenancy {tenancy!r}, CapacityStatus {capacity!r}")
-    software, licence = row["preinstalledsw"], row["licensemodel"]
-    conditions = Conditions(
-        region,
-        system,
-        _TENANCIES[tenancy],
-        None if software in _NOTHING else software,
-        None if licence in _NOTHING else licence,
-        _CAPACITY[capacity],
-    )
-    return Machine(product, conditions)
-
-
-def _rate(cells: list[bytes], machine: Machine) -> Rate:
+def _rate(words: Words, price: bytes, machine: Machine) -> Rate:
     if isinstance(machine.conditions, str):
         raise _Unread(machine.conditions)
-    _, rest, may_be_free = _terms(machine.conditions, *_words(cells))
-    match = _MONEY.fullmatch(cells[9])
-    if match is None:
+    _, rest, may_be_free = _terms(machine.conditions, words)
+    whole, _, fraction = price.strip(b'"').partition(b".")
+    if not (whole + fraction).isdigit() or len(whole) > _DIGITS or len(fraction) > _DECIMALS:
         raise _Unread("a price that is no amount")
-    whole, fraction = match.groups(b"")
-    ticks = int(whole) * TICKS_PER_UNIT + int(fraction.ljust(_DECIMALS, b"0"))
+    ticks = int(whole + fraction.ljust(_DECIMALS, b"0"))
     if not ticks and not may_be_free:
         raise _Unread("a price of 0")
     return Rate((machine.product, *rest), ticks)
 
 
-def _words(cells: list[bytes]) -> tuple[bytes, ...]:
-    return (cells[3], cells[8], cells[10], *cells[12:])
-
-
 @lru_cache(maxsize=65536)
-def _terms(conditions: Conditions, *words: bytes) -> tuple[Series, Key, bool]:
+def _terms(conditions: Conditions, words: Words) -> tuple[Series, Key, bool]:
     """The series of a machine of any name under these conditions, its key without the name, and
     whether it may cost nothing."""
-    kind, unit, currency, lease, purchase, offering_class = (word.decode() for word in words)
+    kind, unit, currency, lease, purchase, offering_class = map(_bare, words)
     if unit not in _METERS:
         raise _Unread(f"the unit {unit!r}")
     terms = _reserved(lease, purchase, offering_class) if kind == "Reserved" else {}
