@@ -57,12 +57,14 @@ class Statement:
         """What became of it, in a clause."""
         if moment is None or moment.ratio is None:
             return f"can't be said: {moment.reason if moment else 'no price is known'}"
-        point, (low, high) = self.figure(moment.ratio).point, self.printed
-        if low * (1 - _ROUNDING) <= point <= high * (1 + _ROUNDING):
+        figure, (low, high) = self.figure(moment.ratio), self.printed
+        if low * (1 - _ROUNDING) <= figure.point <= high * (1 + _ROUNDING):
             return "holds"
-        if point < 1:
-            return "no longer: it is the other way round"
-        return "more than that" if point > high else "less than that"
+        if figure.high < 1:
+            return "no: it is the other way round"
+        if figure.point < 1:
+            return "less than that, and rather the other way round"
+        return "more than that" if figure.point > high else "less than that"
 
 
 @dataclass(frozen=True, slots=True)

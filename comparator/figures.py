@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
 from comparator.api import ApiTokens
-from comparator.comparison import Comparison, Cost
+from comparator.comparison import Comparison, Cost, Term
 from comparator.cost import HOURS_A_YEAR
 from comparator.machine_serving import MachineServing
 from comparator.machine_training import MachineTraining
@@ -59,12 +60,16 @@ def _unsigned(
     found = {series: prices(series) for series in listed.needs()}
     if any(price is None or price.amount is None for price in found.values()):
         return {}
-    terms = listed.terms({series: priced(p) for series, p in found.items() if p}.__getitem__)
-    cost = Cost(comparison.self_host.unit, terms).value.point
-    return {
-        "ratio at the book's rate": cost / comparison.api.value.point,
-        "own rate / the book's": comparison.self_host.value.point / cost,
-    }
+    price_of = {series: priced(price) for series, price in found.items() if price}.__getitem__
+    cost, rate = _point(listed.terms(price_of)), _point(listed.machine.rate(price_of))
+    figures = {"ratio at the book's rate": cost / comparison.api.value.point}
+    if rate:
+        figures["own rate / the book's"] = _point(way.machine.rate(price_of)) / rate
+    return figures
+
+
+def _point(terms: Iterable[Term]) -> Decimal:
+    return sum((term.value.point for term in terms), Decimal(0))
 
 
 def _by_price(comparison: Comparison) -> dict[str, Decimal]:

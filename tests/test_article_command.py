@@ -87,7 +87,7 @@ def test_a_person_reads_a_verdict_for_each() -> None:
     text = asked("article", "--as-of", "2026-11-23")
     assert "2026-10-01" in text
     assert "   holds: 10\n" in text
-    assert "   no longer: it is the other way round" in text
+    assert "   less than that, and rather the other way round: 0.7128 (0.2476-3.346)" in text
 
 
 def test_the_books_own_prices_go_first(tmp_path: Path) -> None:
@@ -122,13 +122,20 @@ def moment(ratio: str | None) -> Moment:
         ("2.69", "less than that"),
         ("8.8", "holds"),
         ("8.81", "more than that"),
-        ("0.99", "no longer: it is the other way round"),
+        ("0.99", "no: it is the other way round"),
         (None, "can't be said: withdrawn"),
     ],
 )
 def test_what_became_of_3_to_8(ratio: str | None, verdict: str) -> None:
     """Within a tenth of the printed range it holds."""
     assert BY_ID["A"].verdict(moment(ratio)) == verdict
+
+
+def test_a_range_about_one_is_no_turn() -> None:
+    """The other way round is only what is so from p10 to p90."""
+    wide = Interval(D("0.2"), D("0.7"), D("3.3"))
+    found = Moment(datetime(2026, 1, 1, tzinfo=UTC), wide, "", ())
+    assert BY_ID["A"].verdict(found) == "less than that, and rather the other way round"
 
 
 def test_an_inverse_figure_is_turned_round() -> None:

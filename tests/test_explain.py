@@ -340,6 +340,12 @@ def test_a_signed_rate_stands_beside_the_books() -> None:
     assert figures["own rate / the book's"] == Decimal("1.5")
 
 
+def test_rates_are_compared_without_people() -> None:
+    """An engineer beside the machine changes the ratio, and neither of the two rates."""
+    engineer = "runs_per_year = 100\nengineer = { salary = 1_000, fraction = 1 }"
+    assert signed(SIGNED + engineer, "20")["own rate / the book's"] == Decimal("1.5")
+
+
 @pytest.mark.parametrize(
     ("text", "hourly"), [(SIGNED, None), (SIGNED.replace("hourly = 30", ""), "20")]
 )
