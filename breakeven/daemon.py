@@ -21,6 +21,7 @@ from breakeven.discounts import prices_at
 from breakeven.schedule import Claim, LeaseLost
 from breakeven.settings import Settings
 from comparator import outbox
+from comparator.channels import ping
 from comparator.dispatch import Dispatch
 from comparator.event import Event
 from comparator.judge import judge
@@ -188,6 +189,16 @@ def _never() -> bool:
     return False
 
 
+def _tell_switch(app: App, signal: str, words: str = "") -> None:
+    """Whether it is reached or not, the work goes on."""
+    if app.settings.ping is None:
+        return
+    try:
+        ping.ping(app.settings.ping, signal, words)
+    except BreakevenError as error:
+        log.warning("%s", error)
+
+
 def _run_now(app: App, name: str) -> Run:
     claimed = schedule.claim(app.engine, name, app.now(), app.settings.every, force=True)
     if claimed:
@@ -343,10 +354,19 @@ class Daemon:
         return found
 
     def _pass(self) -> None:
-        run_pass(self._app, self._stop)
-        if self._app.clock.monotonic() >= self._next_beat:
+        beats = self._app.clock.monotonic() >= self._next_beat
+        if not beats:
+            run_pass(self._app, self._stop)
+            return
+        _tell_switch(self._app, ping.START)
+        try:
+            run_pass(self._app, self._stop)
             beat(self._app, "tick")
-            self._next_beat = self._app.clock.monotonic() + BEAT.total_seconds()
+        except Exception as error:
+            _tell_switch(self._app, ping.FAILED, _said(error))
+            raise
+        self._next_beat = self._app.clock.monotonic() + BEAT.total_seconds()
+        _tell_switch(self._app, ping.WELL)
 
     def _on_started(self, _event: object) -> None:
         threading.Thread(target=self._obey, daemon=True).start()

@@ -50,12 +50,12 @@ def read_receivers(root: Table) -> dict[str, Receiver]:
 def read_receiver(table: Table) -> Receiver:
     """One `[[receiver]]`, which has exactly one channel."""
     name = table.text("name")
-    given = [kind for kind in _CHANNELS if table.has(kind)]
+    given = [kind for kind in CHANNELS if table.has(kind)]
     if len(given) != 1:
-        known = ", ".join(_CHANNELS)
+        known = ", ".join(CHANNELS)
         raise ConfigError(f"{table.where}: give exactly one way to reach it out of {known}")
     part = table.table(given[0])
-    channel = _CHANNELS[given[0]](part)
+    channel = CHANNELS[given[0]](part)
     part.close()
     receiver = Receiver(name, channel, Wishes.read(table))
     table.close()
@@ -160,7 +160,7 @@ def _sender(table: Table) -> aws.Sender:
     return aws.Sender(table.text("region"), sender, to)
 
 
-_CHANNELS: dict[str, Callable[[Table], Channel]] = {
+CHANNELS: dict[str, Callable[[Table], Channel]] = {
     "slack": _slack,
     "email": _mailbox,
     "webhook": _signed,

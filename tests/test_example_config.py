@@ -18,6 +18,7 @@ from breakeven.settings import Settings
 from breakeven.starter import example, write_config
 from comparator.api import ApiTokens
 from comparator.assumption import ASSUMPTIONS
+from comparator.receivers import CHANNELS
 from comparator.workload import KINDS
 from pricebook.config import TOP, Table
 from pricebook.errors import ConfigError
@@ -95,7 +96,7 @@ def test_it_loads_with_everything_switched_on() -> None:
     """The examples that are commented out are right, too."""
     found = settings(switched_on(example()))
 
-    assert {"ml-slack", "ml-bot", "finops-mail"} == set(found.receivers)
+    assert len(CHANNELS) + 1 == len(found.receivers)  # Slack has two ways
     assert set(KINDS) == {workload.kind for workload in found.workloads}
 
 

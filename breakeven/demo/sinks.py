@@ -14,6 +14,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, cast
+from urllib.parse import parse_qsl
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -108,6 +109,91 @@ class _SlackHandler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
         """Quiet: the sink keeps what arrived."""
+
+
+@dataclass
+class SlackApi:
+    """Slack's API for a bot at `url`: posts messages, finds them again, takes files.
+
+    `plan`: errors to answer to chat.postMessage first; `accepted` is one too: the message stands,
+    and the answer is lost. `calls`: method and fields of every request; `messages` what stands in
+    the channel; `files` what was uploaded.
+    """
+
+    token: str = "xoxb-local-secret"  # noqa: S105 - of a stand-in
+    plan: list[str] = field(default_factory=list)
+    denied: set[str] = field(default_factory=set)
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    files: list[bytes] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        api = self
+
+        class Handler(_SlackHandler):
+            def do_POST(self) -> None:
+                api._receive(self)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """What stands in the place of https://slack.com/api."""
+        return f"http://127.0.0.1:{self._server.server_port}/api"
+
+    def _receive(self, handler: _SlackHandler) -> None:
+        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        method = handler.path.rpartition("/")[2]
+        if method == "upload":
+            self.files.append(body)
+            handler.answer(200, f"OK - {len(body)}")
+            return
+        is_json = handler.headers["Content-Type"].startswith("application/json")
+        fields = json.loads(body) if is_json else dict(parse_qsl(body.decode()))
+        self.calls.append((method, fields))
+        if handler.headers["Authorization"] != f"Bearer {self.token}":
+            handler.answer(200, '{"ok":false,"error":"invalid_auth"}')
+            return
+        self._answer(handler, method, fields)
+
+    def _answer(self, handler: _SlackHandler, method: str, fields: dict[str, Any]) -> None:
+        said = self._said(method, fields)
+        if said.get("error") == "accepted":
+            handler.close_connection = True
+        elif said.get("error") == "ratelimited":
+            handler.answer(429, json.dumps(said))
+        else:
+            handler.answer(200, json.dumps(said))
+
+    def _said(self, method: str, fields: dict[str, Any]) -> dict[str, Any]:
+        if method in self.denied:
+            return {"ok": False, "error": "missing_scope"}
+        if method == "chat.postMessage":
+            return self._post(fields)
+        if method in ("conversations.history", "conversations.replies"):
+            thread = fields.get("ts")
+            found = [one for one in self.messages if one.get("thread_ts") == thread]
+            return {"ok": True, "messages": found[::-1]}
+        if method == "files.getUploadURLExternal":
+            return {"ok": True, "upload_url": f"{self.url}/upload", "file_id": "F0DEMO"}
+        return {"ok": True}
+
+    def _post(self, fields: dict[str, Any]) -> dict[str, Any]:
+        planned = self.plan.pop(0) if self.plan else ""
+        error = planned or ("invalid_blocks" if violations(fields) else "")
+        if error and error != "accepted":
+            return {"ok": False, "error": error}
+        ts = f"1790000000.{len(self.messages):06}"
+        self.messages.append(fields | {"ts": ts})
+        return {"ok": False, "error": error} if error else {"ok": True, "ts": ts}
 
 
 def violations(payload: Mapping[str, Any]) -> list[str]:
