@@ -1,5 +1,6 @@
 """What is due when, and who is at it: slots of the clock, leases, and epochs that fence off
-a process whose lease ran out. The database's rows are the truth, so any number of daemons agree."""
+a process whose lease ran out. The database's rows are the truth, so any number of daemons agree;
+on PostgreSQL its clock counts the leases, whatever those of the hosts say."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pricebook.errors import BreakevenError
@@ -102,14 +103,15 @@ def claim(
         row = connection.execute(select(Schedule.__table__).where(Schedule.source == source)).one()
         if not force and not _is_due(row, now, every):
             return None
-        if row.lease_until is not None and row.lease_until > now and not is_gone(row.lease_owner):
+        clock = _lease_clock(connection, now)
+        if row.lease_until is not None and row.lease_until > clock and not is_gone(row.lease_owner):
             return None
         taken = connection.execute(
             update(Schedule)
             .where(Schedule.source == source, Schedule.epoch == row.epoch)
             .values(
                 lease_owner=owner(),
-                lease_until=now + LEASE,
+                lease_until=clock + LEASE,
                 epoch=row.epoch + 1,
                 last_started=now,
             )
@@ -122,7 +124,7 @@ def renew(connection: Connection, claimed: Claim, now: datetime) -> None:
 
     LeaseLost when it is ours no more.
     """
-    _change(connection, claimed, lease_until=now + LEASE)
+    _change(connection, claimed, lease_until=_lease_clock(connection, now) + LEASE)
 
 
 def finish(
@@ -183,6 +185,14 @@ def _machine() -> str:
     except OSError:
         return socket.gethostname()
     return f"{socket.gethostname()}/{namespace}"
+
+
+def _lease_clock(connection: Connection, now: datetime) -> datetime:
+    """What leases are counted by: one clock for all hosts where there may be several."""
+    if connection.dialect.name == "postgresql":
+        # The time of this moment: that of the transaction may lie far back.
+        return connection.execute(select(func.clock_timestamp())).scalar_one()
+    return now
 
 
 def _is_due(row: Any, now: datetime, every: timedelta) -> bool:
