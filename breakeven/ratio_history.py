@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+from breakeven.app import App
 from breakeven.chart import chart
-from breakeven.daemon import App
 from breakeven.discounts import discounted
 from breakeven.output import Format, Row, Shape
 from comparator.channels.wording import figure
@@ -46,8 +46,8 @@ def moment_row(workload: Workload, one: Moment, form: Format) -> Row:
     if form.kind == "table":
         words = [figure(n) for n in (ratio.point, ratio.low, ratio.high)] if ratio else []
         shown = dict(zip(("ratio", "low", "high"), words or ("unknown", "", ""), strict=True))
-        moved = "; ".join(map(_moved, one.moved)) or one.reason
-        return {"at": f"{one.at:%Y-%m-%d}", **shown, "moved": moved}
+        moved = "; ".join(map(_moved, one.moved)) or "a newer measurement"
+        return {"at": f"{one.at:%Y-%m-%d}", **shown, "moved": one.reason or moved}
     ends = ("low", "point", "high")
     return {
         "workload": workload.name,

@@ -45,9 +45,9 @@ def refuse_closed(seller: str, meter: str, at: datetime) -> None:
 
 
 def closing_days(seller: str, meter: str) -> tuple[datetime, ...]:
-    """The days on which a seller stops selling it to somebody."""
-    wanted = seller, meter
-    return tuple(one.closes for one in _closings() if (one.seller, one.meter) == wanted)
+    """The days from which on a seller sells it to nobody any more."""
+    wanted = seller, meter, ""
+    return tuple(one.closes for one in _closings() if (one.seller, one.meter, one.whose) == wanted)
 
 
 def closings(at: datetime) -> tuple[Closing, ...]:

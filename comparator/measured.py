@@ -80,8 +80,8 @@ class MeasuredServing:
 
     @property
     def changes(self) -> tuple[datetime, ...]:
-        """The times at which `as_of` may begin to give something else."""
-        return _changes(self._rows())
+        """The times at which `as_of` may begin to give something else; none where it never does."""
+        return _changes(self._rows)
 
     @property
     def _what(self) -> str:
@@ -115,7 +115,7 @@ class MeasuredServing:
 
     def _elsewhere(self) -> str:
         rows = self.catalogue.throughput(self.model)
-        others = {f"{row.gpu} ({row.precision}, {row.engine})" for row in rows}
+        others = {f"{row.gpu} ({row.precision}, {row.engine})" for row in rows if row.precision}
         return f", only on {', '.join(sorted(others))}" if others else ""
 
     def _usable(self, row: Fit | Throughput) -> bool:
@@ -214,8 +214,8 @@ class MeasuredTraining:
 
     @property
     def changes(self) -> tuple[datetime, ...]:
-        """The times at which `as_of` may begin to give something else."""
-        return _changes(self._rows())
+        """The times at which `as_of` may begin to give something else; none where it never does."""
+        return _changes(self._rows)
 
     @property
     def _what(self) -> str:
@@ -373,8 +373,11 @@ def _newest_first(rows: Sequence[_Dated]) -> Iterator[Sequence[_Dated]]:
         yield [row for row in rows if row.date == day]
 
 
-def _changes(rows: Sequence[_Dated]) -> tuple[datetime, ...]:
-    return tuple(sorted({end_of(row.date) for row in rows}))
+def _changes(rows_of: Callable[[], Sequence[_OfADay]]) -> tuple[datetime, ...]:
+    try:
+        return tuple(sorted({end_of(row.date) for row in rows_of()}))
+    except Unknown:
+        return ()
 
 
 def _by(key: Callable[[_Any], Hashable], rows: Iterable[_Any]) -> Iterable[Sequence[_Any]]:

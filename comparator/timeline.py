@@ -46,16 +46,21 @@ def timeline(
 ) -> Iterator[Moment]:
     """The ratio at each time up to `until` at which something that it rests on changed.
 
-    `past` holds what `Workload.may_need` names.
+    `past` holds what `Workload.may_need` names. A measurement that isn't the one to go by is no
+    change.
     """
     changes: dict[datetime, list[Price]] = {turn: [] for turn in workload.turns}
     for series in workload.may_need(offers):
         for price in past.get(series, ()):
             changes.setdefault(price.valid_from, []).append(price)
     formulas, held = _Formulas(workload, offers), dict[Series, Price]()
+    last: Moment | None = None
     for at in sorted(at for at in changes if at <= until):
         held |= {price.series: price for price in changes[at]}
-        yield _moment(formulas, at, held, tuple(changes[at]))
+        now = _moment(formulas, at, held, tuple(changes[at]))
+        if now.moved or last is None or (now.ratio, now.reason) != (last.ratio, last.reason):
+            yield now
+        last = now
 
 
 def _moment(formulas: _Formulas, at: datetime, held: _Held, moved: tuple[Price, ...]) -> Moment:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import tomllib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from breakeven.output import Format
+from breakeven.ratio_history import moment_row
+from comparator.interval import Interval
 from comparator.ratio import evaluate
 from comparator.timeline import Moment, timeline
 from comparator.workload import Workload, examples
@@ -148,9 +152,60 @@ def test_the_end_of_an_offer_is_a_moment() -> None:
     """OpenAI takes no fine-tuning jobs from 2027-01-06 on: from then on there is no ratio."""
     workload = configured(MINIMUM)
     known = {series: (price(series, 0, "20"),) for series in workload.needs()}
-    *_, last = timeline(workload, known, LONG_AGO)
+    first, last = timeline(workload, known, LONG_AGO)
+    assert first.at == day(0)
     assert (last.at, last.ratio, last.moved) == (datetime(2027, 1, 6, tzinfo=UTC), None, ())
     assert "has taken no new fine-tuning jobs since 2027-01-06" in last.reason
+
+
+LOOKED_UP = """
+name = "gpt-oss"
+kind = "inference"
+tokens = { input = 1_024, output = 1_024 }
+api = { seller = "openai", product = "gpt" }
+[self_host]
+instance = "p5.48xlarge"
+measured = { model = "gpt-oss-120b", precision = "fp4", engine = "vLLM", concurrency = 32 }
+"""
+
+
+def test_what_was_never_measured_has_one_reason() -> None:
+    """A ratio through time doesn't end in a fault where a model has no throughput on a machine."""
+    workload = configured(LOOKED_UP.replace("p5.48xlarge", "g5.48xlarge"))
+    known = {series: (price(series, 0, "20"),) for series in workload.needs()}
+    (only,) = timeline(workload, known, LONG_AGO)
+    assert only.reason.startswith("gpt-oss-120b (fp4, vLLM) on A10G was never measured, only on")
+    assert "(, " not in only.reason
+
+
+def test_a_measurement_that_changes_nothing_is_no_moment(tmp_path: Path) -> None:
+    """Of three of one's own the second says what the first said."""
+    header = "model,gpu,gpus,engine,load,evidence,date,source,precision,input_tokens,output_tokens"
+    row = "gpt-oss-120b,H100,8,vLLM,concurrency,measured,{},us,fp4,1024,1024,32,{}"
+    rows = [row.format(*each) for each in (("2026-02-01", 9), ("2026-03-01", 9), ("2026-04-01", 8))]
+    file = tmp_path / "own.csv"
+    file.write_text("\n".join([f"{header},concurrency,total_tokens_per_second", *rows, ""]))
+    values = tomllib.loads(LOOKED_UP, parse_float=Decimal)
+    workload = Workload.from_table(Table(values, "workload"), [file])
+    known = {series: (price(series, 0, "20"),) for series in workload.needs()}
+    found = [f"{one.at:%m-%d}" for one in timeline(workload, known, LONG_AGO)]
+    assert found == ["01-01", "01-02", "02-01", "04-01"]
+
+
+def test_a_row_says_why_the_ratio_is_another_or_unknown() -> None:
+    """The prices that moved, or a measurement; where there is no ratio, what is missing."""
+    workload = configured(TWO_MODELS)
+    known = {OURS: (price(OURS, 0, "1"), price(OURS, 4, None)), THEIRS: (price(THEIRS, 2, "2"),)}
+    rows = [
+        moment_row(workload, one, Format("table", headers=True))["moved"]
+        for one in timeline(workload, known, LONG_AGO)
+    ]
+    assert rows[0].startswith("no price known for openai gpt input")
+    assert rows[1] == "openai gpt input 2"
+    assert rows[2].startswith("withdrawn on 2024-01-05: deepseek v3 input")
+    measured = Moment(day(0), Interval.exactly(2), "", ())
+    row = moment_row(workload, measured, Format("table", headers=True))
+    assert row["moved"] == "a newer measurement"
 
 
 def entered(book: Engine, number: int, *told: Quote | Withdrawal) -> None:
