@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from breakeven.daemon import App, judge_now
+from breakeven.app import App
+from breakeven.daemon import judge_now
 from breakeven.settings import Settings
 from comparator.event import Cause, Event, Range
 from comparator.notice import Notice, Point, Story
 from comparator.receivers import deliver
 from pricebook import book, runs
 from pricebook.errors import ConfigError
-from pricebook.quote import Quote, digits
+from pricebook.quote import Quote, digits, isoformat
 from pricebook.series import series_of
+
+_MACHINE = "aws p4d.24xlarge instance (us-east-1, on demand)"
+_LISTED, _CUT = Decimal("32.7726"), Decimal("21.957642")
 
 
 def send_test(settings: Settings, name: str) -> str:
@@ -66,8 +70,10 @@ def reject(app: App, number: int) -> str:
 
 
 def _sample(at: datetime) -> Event:
-    """What a crossing looks like, with the figures of AWS's cut of June 2025."""
-    before, after = Decimal("32.7726"), Decimal("21.957642")
+    """What a crossing looks like, with the figures of AWS's cut of June 2025: 33 % of a machine."""
+    part = Range.exactly(_CUT / _LISTED)
+    before = Range(Decimal("0.95"), Decimal("1.02"), Decimal("1.08"))
+    api = Range.exactly(8)
     return Event(
         id=f"test-{at:%Y%m%d%H%M%S}",
         rule="a test of this receiver",
@@ -77,11 +83,27 @@ def _sample(at: datetime) -> Event:
         workload="an example workload",
         threshold="ratio falls below 1",
         since=at,
-        before=Range(Decimal("0.95"), Decimal("1.02"), Decimal("1.08")),
-        after=Range(Decimal("0.64"), Decimal("0.68"), Decimal("0.73")),
-        why=(Cause("p4d.24xlarge", f"{before} USD/hour", f"{after} USD/hour", Decimal(1)),),
+        before=before,
+        after=before * part,
+        costs={"self-hosting": before * part * api, "the API": api},
+        cost_unit="USD per run",
+        verdict="self-hosting is cheaper",
+        why=(_sample_cause(at),),
         text="This is a test: nothing has happened.",
+        flips=(f"{_MACHINE} at 33.74 USD for an hour (now {_CUT})",),
     )
+
+
+def _sample_cause(at: datetime) -> Cause:
+    evidence = {
+        "source": "aws-ec2/us-east-1",
+        "quoted": str(_CUT),
+        "where": "On demand › p4d.24xlarge",
+        "url": "https://aws.amazon.com/ec2/pricing/on-demand/",
+        "recorded_at": isoformat(at) or "",
+    }
+    unit = "USD for an hour"
+    return Cause(_MACHINE, f"{_LISTED} {unit}", f"{_CUT} {unit}", Decimal(1), evidence)
 
 
 def _sample_course(at: datetime) -> tuple[Point, ...]:

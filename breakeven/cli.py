@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from breakeven.command import Commands, Context
-from breakeven.commands import asking, measuring, moving, running, watching
+from breakeven.commands import alerting, asking, measuring, moving, running, watching
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,6 +50,6 @@ def main() -> None:
     cli(prog_name="breakeven")
 
 
-for _part in (running, asking, watching, moving, measuring):
+for _part in (running, asking, alerting, watching, moving, measuring):
     for _command in _part.COMMANDS:
         cli.add_command(_command)

@@ -85,7 +85,7 @@ def end_silence(connection: Connection, number: int, now: datetime) -> None:
     """End it now; ConfigError when there is no such silence in force or to come."""
     row = update(SilenceRow).where(SilenceRow.id == number, SilenceRow.ends_at > now)
     if not connection.execute(row.values(ends_at=now)).rowcount:
-        raise ConfigError(f"there is no silence {number}; `breakeven alerts silence` lists them")
+        raise ConfigError(f"there is no silence {number}; `breakeven alerts silences` lists them")
 
 
 def read_windows(root: Table) -> Iterator[Silence]:

@@ -84,7 +84,7 @@ def test_the_text_says_what_crossed_why_and_where_to_look() -> None:
         "  https://prices.example/p4d?a=1&b=2\n"
         "\n"
         "More: breakeven explain 'support bot' --as-of 2026-08-21T14:05:00Z\n"
-        "Silence: breakeven alerts silence --rule 'self-hosting pays' --for 7d --reason WHY\n"
+        "Silence: breakeven alerts silence 'self-hosting pays' --for 7d --reason WHY\n"
         "\n"
         "Event 01J9-fired\n"
     )

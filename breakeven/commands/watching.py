@@ -1,49 +1,11 @@
-"""What needs a person: `alerts`, `review`, `sources`."""
+"""What needs a person: `review`, `sources`."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import click
 
-from breakeven.command import WHEN, Context, Sources
+from breakeven.command import Context, Sources
 from breakeven.output import Format, output_options, say, write_rows
-
-
-@click.group(invoke_without_command=True)
-@click.option("--since", type=WHEN, help="Events from then on.")
-@output_options
-@click.pass_context
-def alerts(context: click.Context, since: datetime | None, form: Format) -> None:
-    """Events and what became of their messages."""
-    if not context.invoked_subcommand:
-        _list_alerts(context.obj, since, form)
-
-
-@alerts.command("list")
-@click.option("--since", type=WHEN, help="Events from then on.")
-@output_options
-@click.pass_obj
-def alerts_list(context: Context, since: datetime | None, form: Format) -> None:
-    """The same as `alerts` alone."""
-    _list_alerts(context, since, form)
-
-
-@alerts.command("test")
-@click.argument("receiver")
-@click.pass_obj
-def alerts_test(context: Context, receiver: str) -> None:
-    """Send a real test message to RECEIVER, now and without the outbox."""
-    from breakeven.actions import send_test
-
-    say(send_test(context.settings(), receiver))
-
-
-def _list_alerts(context: Context, since: datetime | None, form: Format) -> None:
-    from breakeven.views import ALERTS, alert_rows
-
-    rows = alert_rows(context.asked(), since, form)
-    write_rows(rows, ALERTS, form, empty="no events yet")
 
 
 @click.group(invoke_without_command=True)
@@ -118,7 +80,6 @@ def sources_audit(context: Context, catalogues: tuple[str, ...], form: Format) -
 
 
 COMMANDS = (
-    alerts,
     review,
     sources,
 )

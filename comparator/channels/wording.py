@@ -214,7 +214,7 @@ def hush(event: Event) -> str:
     """The command that silences it for a while; "" for what no rule of the user's says."""
     if not event.rule or event.kind in ("test", "undelivered"):
         return ""
-    return f"breakeven alerts silence --rule {shlex.quote(event.rule)} --for 7d --reason WHY"
+    return f"breakeven alerts silence {shlex.quote(event.rule)} --for 7d --reason WHY"
 
 
 def reference(notice: Notice) -> str:
