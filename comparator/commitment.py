@@ -77,12 +77,10 @@ def worth_from(commitment: Commitment, on_demand: Decimal) -> Decimal:
 
 
 def best(commitment: Commitment, on_demand: Decimal, needs: Sequence[int]) -> int:
-    """How many machines to commit for these hourly needs."""
-    least = worth_from(commitment, on_demand)
-    machines = 0
-    while sum(need > machines for need in needs) > least * len(needs):
-        machines += 1
-    return machines
+    """How many machines to commit for these hourly needs: as many as are needed in a greater share
+    of the hours than it is worth from."""
+    least = int(worth_from(commitment, on_demand) * len(needs))
+    return sorted(needs, reverse=True)[least] if least < len(needs) else 0
 
 
 def bill(commitment: Commitment, on_demand: Decimal, needs: Sequence[int], machines: int) -> Bill:

@@ -82,6 +82,11 @@ def test_the_best_number_of_machines() -> None:
     assert best(ARTICLE, ON_DEMAND, DAY) == 1
 
 
+def test_a_great_demand_is_counted_at_once() -> None:
+    """A slip of the pen in the list of needs takes no hours."""
+    assert best(ARTICLE, ON_DEMAND, [10**12, 10**12, 5]) == 10**12
+
+
 def test_a_years_bill() -> None:
     """One committed all year, the rest of what is needed rented by the hour."""
     found = bill(ARTICLE, ON_DEMAND, DAY, 1)
