@@ -1,0 +1,99 @@
+"""Whole price lists as looks of the EC2 source: asked for by version, compared while they stream."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from pricebook.book import partition_id
+from pricebook.bulk import Remembered
+from pricebook.errors import SourceError
+from pricebook.runs import Fetched, note_run
+from scraper.aws.line_memory import Comparison
+from scraper.aws.list_entry import TakenList, compare_list, enter_list
+from scraper.aws.list_file import ListHead
+from scraper.aws.price_files import PriceFiles, PriceList
+from scraper.collect import FAILED, Entered, Taken, Tools
+from scraper.settings import GateSettings
+
+log = logging.getLogger("breakeven")
+
+WHOLE = "*"
+"""The part of an address that says that a list was read as a whole."""
+
+_SHOWN_BYTES = 100 * 1000**2
+_KEPT_BYTES = 16 * 1024**2
+
+
+def look_at_list(files: PriceFiles, partition: str, region: str, tools: Tools) -> Taken:
+    """One look at a region's whole list; nothing is fetched when its version has been read.
+
+    What changed is kept as it came. A first list is not: AWS keeps its lists for good, at the
+    address that the fetch names.
+    """
+    at = tools.clock()
+    try:
+        current = files.current(region)
+        last = tools.last_list(partition)
+        based_on = last and last.run_id
+        taken = TakenList(partition, region, current.version, at, based_on)
+        if last is None or last.version != current.version:
+            taken = _compared(files, current, taken, last, tools)
+    except SourceError as error:
+        return Taken(partition, at, error=error)
+    return Taken(partition, at, entry=_entry(taken))
+
+
+def _compared(
+    files: PriceFiles, current: PriceList, taken: TakenList, last: Remembered | None, tools: Tools
+) -> TakenList:
+    reader = _Reader(taken, last and last.memory)
+    body = files.fetch(current, reader.keep).body
+    url = f"{current.url.partition('?')[0]}#{WHOLE}"
+    kept = Fetched(url, "csv", taken.at, tools.evidence.put(body), len(body))
+    return replace(taken, fetched=kept, head=reader.head, comparison=reader.found)
+
+
+@dataclass(slots=True)
+class _Reader:
+    taken: TakenList
+    last: bytes | None
+    head: ListHead | None = None
+    found: Comparison | None = None
+
+    def keep(self, chunks: Iterator[bytes]) -> bytes:
+        """Compare the list, and give what is kept of it."""
+        self.head, found = compare_list(self._shown(chunks), self.taken.region, self.last)
+        self.found = found
+        changed = found.had_memory and found.spool_bytes <= _KEPT_BYTES
+        return b"\n".join(self.head.lines) + b"\n" + (found.fresh_text() if changed else b"")
+
+    def _shown(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same, with a word on how far it is now and then."""
+        size = 0
+        for chunk in chunks:
+            if size // _SHOWN_BYTES < (size + len(chunk)) // _SHOWN_BYTES:
+                log.info("%s: %d MB of its list read", self.taken.partition, size // 1000**2)
+            size += len(chunk)
+            yield chunk
+
+
+def _entry(taken: TakenList) -> Callable[[Connection, GateSettings], Entered]:
+    def enter(connection: Connection, settings: GateSettings) -> Entered:
+        partition, at = taken.partition, taken.at
+        try:
+            with connection.begin_nested():
+                number = partition_id(connection, partition)
+                done = enter_list(connection, number, taken, settings)
+        except SourceError as error:
+            note_run(connection, partition, at, FAILED, reason=str(error))
+            return Entered(partition, at, FAILED, error=error)
+        finally:
+            if taken.comparison:
+                taken.comparison.close()
+        return Entered(partition, at, done.outcome, done.quotes, done.changes, done.held)
+
+    return enter
