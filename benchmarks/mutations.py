@@ -40,7 +40,8 @@ from benchmarks.truth import truths
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Price, Quote, Series
 from scraper.document import Document, Provider, Reading, reading_of
-from scraper.gate import GateSettings, decide
+from scraper.gate import decide
+from scraper.settings import GateSettings
 
 PROCESSES = 2
 

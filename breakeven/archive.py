@@ -15,7 +15,7 @@ from functools import partial
 import click
 from sqlalchemy import Connection
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.output import say
 from pricebook import book
 from pricebook.errors import CredentialsMissing, DocumentRefused, FetchFailed, SourceError

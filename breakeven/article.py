@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.discounts import discounted
 from breakeven.output import table
 from comparator.article import Recomputed, recomputed, statements

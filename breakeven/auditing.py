@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.importing import catalog_document, catalogs_by_name
 from breakeven.output import Format, Row, Shape, say, write_rows
 from breakeven.views import PRICES, series_words

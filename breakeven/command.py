@@ -16,7 +16,7 @@ from breakeven.output import say
 from pricebook.errors import BreakevenError, ConfigError
 
 if TYPE_CHECKING:
-    from breakeven.daemon import App
+    from breakeven.app import App
     from breakeven.settings import Settings
 
 INTERRUPTED = 130
@@ -101,13 +101,13 @@ class Context:
 
     def app(self) -> App:
         """The open book with its settings, made where there is none."""
-        from breakeven.daemon import App
+        from breakeven.app import App
 
         return App.open(self.settings())
 
     def asked(self) -> App:
         """The same for commands that only ask: where there is no book, an empty one answers."""
-        from breakeven.daemon import App
+        from breakeven.app import App
 
         settings = self.settings()
         if settings.missing_file:

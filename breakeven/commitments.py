@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.discounts import discounted
 from breakeven.output import Format, Row, Shape
 from comparator.channels.wording import figure

@@ -8,15 +8,15 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from breakeven import schedule
+from breakeven.app import App
 from breakeven.discounts import prices_at
 from breakeven.schedule import Claim, LeaseLost
 from breakeven.settings import Settings
@@ -28,11 +28,8 @@ from comparator.judge import judge
 from comparator.outbox import Outcome
 from pricebook.book import Change
 from pricebook.errors import BreakevenError, ConfigError, FetchFailed, SourceError
-from pricebook.runs import last_fetch
-from pricebook.schema import open_book, reading
 from pricebook.tables import Heartbeat
-from scraper.collect import FAILED, Entered, Taken, Tools, enter_all
-from scraper.http import Clock, HttpClient
+from scraper.collect import FAILED, Entered, Taken, enter_all
 
 log = logging.getLogger("breakeven")
 
@@ -44,38 +41,6 @@ STOP_WITHIN = timedelta(seconds=20)
 """Below the 90 s that systemd waits before it kills."""
 
 _STOPS = {signal.SIGTERM, signal.SIGINT}
-
-
-@dataclass
-class App:
-    """What a pass needs: settings that SIGHUP may swap, the open book, the time."""
-
-    settings: Settings
-    engine: Engine
-    clock: Clock = field(default_factory=Clock)
-    listen: Callable[[Entered], None] = lambda _: None
-
-    @classmethod
-    def open(cls, settings: Settings, clock: Clock | None = None) -> App:
-        """Open the book and bring its schema up to date."""
-        return cls(settings, open_book(settings.database_url), clock or Clock())
-
-    def now(self) -> datetime:
-        """Aware UTC in whole seconds, as the book keeps it."""
-        return self.clock.now().replace(microsecond=0)
-
-    def tools(self) -> Tools:
-        """What a source needs to fetch and keep."""
-        return Tools(
-            HttpClient(self.settings.http, self.clock),
-            self.settings.evidence_store(),
-            self.now,
-            self._remembered,
-        )
-
-    def _remembered(self, url: str) -> Any:
-        with reading(self.engine) as connection:
-            return last_fetch(connection, url)
 
 
 @dataclass(frozen=True, slots=True)

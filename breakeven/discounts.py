@@ -13,7 +13,7 @@ from breakeven.settings import Settings
 from comparator.way import Prices
 from pricebook import book
 from pricebook.quote import Price, Series
-from scraper.aws.client import Discount
+from scraper.aws.settings import Discount
 
 _LIST_PRICES = ("on_demand", "reserved", "savings_plan")
 """What a discount is agreed on; spot prices and Capacity Blocks are AWS's word of the day."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.output import Format, Row, Shape, say, write_rows
 from breakeven.views import PRICES, nothing_found, price_row
 from pricebook import book

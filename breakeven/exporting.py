@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.output import Format, Row, Shape, say, write_rows
 from breakeven.views import PRICES
 from pricebook import book

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection, func, select
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.discounts import prices_at
 from breakeven.output import table, write_json
 from breakeven.settings import EC2, Settings

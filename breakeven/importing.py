@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.output import say, write_json
 from pricebook import book, runs, statements
 from pricebook.config import naming

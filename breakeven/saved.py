@@ -60,8 +60,8 @@ def _read(source: str, document: Document) -> Reading:
 
 def _read_ec2(document: Document) -> Reading:
     """An answer of GetProducts, as `aws pricing get-products` prints it: all that it holds."""
-    from scraper.aws.client import OPERATIONS, AwsSettings
     from scraper.aws.query import read_answer
+    from scraper.aws.settings import OPERATIONS, AwsSettings
 
     attributes = _attributes(document)
     if not attributes:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from comparator.receivers import Receiver, read_receivers
 from comparator.rules.header import Collecting
@@ -15,12 +16,13 @@ from comparator.workload import Workload
 from pricebook.config import Secret, Table, load, naming
 from pricebook.errors import ConfigError
 from scraper import providers
-from scraper.aws.client import AwsSettings
-from scraper.collect import Source
+from scraper.aws.settings import AwsSettings
 from scraper.document import Page
-from scraper.evidence import Evidence
-from scraper.gate import GateSettings
-from scraper.http import HttpSettings
+from scraper.settings import GateSettings, HttpSettings
+
+if TYPE_CHECKING:
+    from scraper.collect import Source
+    from scraper.evidence import Evidence
 
 DEFAULT_FILE = Path("breakeven.toml")
 EC2 = "aws-ec2"

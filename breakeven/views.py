@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from breakeven.app import App
 from breakeven.chart import chart
-from breakeven.daemon import App
 from breakeven.discounts import prices_at
 from breakeven.health import Check
 from breakeven.output import Format, Row, Shape

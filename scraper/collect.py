@@ -36,8 +36,9 @@ from scraper import gate
 from scraper.aws.regions import Regional, by_region, is_regional
 from scraper.document import Document, Page, Provider, Reading, reading_of
 from scraper.evidence import Evidence
-from scraper.gate import UNIT_CHANGED, GateSettings, Verdict, decide
+from scraper.gate import UNIT_CHANGED, Verdict, decide
 from scraper.http import HttpClient, NotModified
+from scraper.settings import GateSettings
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
 

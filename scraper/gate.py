@@ -14,11 +14,11 @@ from itertools import chain
 from statistics import median
 from types import MappingProxyType
 
-from pricebook.config import Table
 from pricebook.quote import Price, Quote, Series, digits
 from scraper.aws.regions import Regional, elsewhere
 from scraper.aws.sizes import size_of
 from scraper.document import Reading
+from scraper.settings import GateSettings
 
 JUMP = "price jump"
 ZERO = "to or from zero"
@@ -47,29 +47,6 @@ median of the other regions; against those three that flatter it least, 0.42 to 
 AWS misprinted at ten times in us-gov-west-1 (r7g, March 2025) was 10.7 times."""
 _LEAST_MOVED = 3
 _SHARE_MOVED = Decimal("0.9")
-
-
-@dataclass(frozen=True, slots=True)
-class GateSettings:
-    """`[gate]`. `max_jump` 3 holds what rises above three times or falls below a third.
-
-    `max_drop_of_count` 0.2 doubts a look with fewer than 80 % of the series of the last one.
-    """
-
-    max_jump: Decimal = Decimal(3)
-    max_drop_of_count: Decimal = Decimal("0.2")
-
-    @classmethod
-    def from_table(cls, table: Table) -> GateSettings:
-        """From `[gate]`, every key of which may be absent."""
-        max_jump = table.decimal("max_jump", Decimal(3))
-        max_drop_of_count = table.decimal("max_drop_of_count", Decimal("0.2"))
-        table.close()
-        if max_jump <= 1:
-            raise table.error("max_jump", "must be a factor above 1, such as 3")
-        if not 0 <= max_drop_of_count <= 1:
-            raise table.error("max_drop_of_count", "must be a share from 0 to 1, such as 0.2")
-        return cls(max_jump, max_drop_of_count)
 
 
 @dataclass(frozen=True, slots=True)

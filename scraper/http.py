@@ -6,17 +6,15 @@ Honest about who asks, obeys robots.txt, never hurries a host, and gives up at a
 from __future__ import annotations
 
 import re
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
-from pathlib import Path
 from urllib.parse import urljoin
 from urllib.robotparser import RobotFileParser
 
@@ -26,9 +24,10 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import SSLError as TLSError
 from urllib3.util import Url, parse_url
 
-from pricebook.config import Table
 from pricebook.errors import FetchFailed, SourceError
+from scraper.clock import Clock
 from scraper.guard import Door, GuardedAdapter, Unreachable, is_public_name, registrable_domain
+from scraper.settings import HttpSettings
 
 MAX_REDIRECTS = 3
 RETRY_PAUSES = (1.0, 3.0)
@@ -44,53 +43,6 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _GZIP = 16 + zlib.MAX_WBITS
 _SECRETS = re.compile(r"(?<=//)[^/?#]*@|\?.*", re.DOTALL)
 """What an address may hold that an error must not repeat: a login, and a query with a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpSettings:
-    """`[http]`. `contact`: an address or URL where a site's owner reaches who runs this.
-
-    `timeout` bounds one fetch in all, with its redirects and retries, but without the pauses that
-    `min_interval` puts between two requests to one host. `max_bytes` counts after decompression.
-    `ca_file`: certificates to trust instead of the public ones, for a company's inspecting proxy.
-    """
-
-    contact: str = ""
-    timeout: timedelta = timedelta(seconds=60)
-    max_bytes: int = 32 * 1024 * 1024
-    min_interval: timedelta = timedelta(seconds=1)
-    proxy: str | None = field(default=None, repr=False)
-    ca_file: Path | None = None
-    allow_loopback: bool = False
-
-    @classmethod
-    def from_table(cls, table: Table) -> HttpSettings:
-        """From `[http]`, every key of which may be absent."""
-        ca_file = table.text("ca_file", "")
-        settings = cls(
-            contact=table.text("contact", ""),
-            timeout=table.duration("timeout", "60s"),
-            max_bytes=table.integer("max_bytes", 32 * 1024 * 1024),
-            min_interval=table.duration("min_interval", "1s"),
-            proxy=table.text("proxy", "") or None,
-            ca_file=Path(ca_file) if ca_file else None,
-            allow_loopback=table.flag("allow_loopback", False),
-        )
-        table.close()
-        settings._check(table)
-        return settings
-
-    def _check(self, table: Table) -> None:
-        if not (self.contact.isascii() and self.contact.isprintable()):
-            raise table.error("contact", "goes into a header: write plain ASCII on one line")
-        if not self.timeout:
-            raise table.error("timeout", "must be longer than 0s")
-        if self.max_bytes <= 0:
-            raise table.error("max_bytes", "must be above 0")
-        if self.proxy and not self.proxy.startswith(("http://", "https://")):
-            raise table.error("proxy", "must be a URL such as http://proxy.example.com:3128")
-        if self.ca_file and not self.ca_file.is_file():
-            raise table.error("ca_file", f"names no file: {self.ca_file}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +78,6 @@ class NotModified:
 
     url: str
     at: datetime
-
-
-class Clock:
-    """The time and its passing; tests put another in its place."""
-
-    def now(self) -> datetime:
-        """Aware UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ import pytest
 from click.testing import CliRunner
 
 from breakeven import archive as aws_archive
+from breakeven.app import App
 from breakeven.archive import import_aws
 from breakeven.cli import cli
-from breakeven.daemon import App
 from breakeven.demo.price_files import EC2, price_files
 from breakeven.demo.price_list import Item, Machine, price_list
 from breakeven.demo.pricing_api import PricingApi
@@ -326,7 +326,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from breakeven.archive import import_aws
 from breakeven.cli import cli
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.settings import Settings
 import_aws(App.open(Settings.load(Path(sys.argv[1]))), [], datetime(2020, 1, 1, tzinfo=UTC))
 """

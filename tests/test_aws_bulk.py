@@ -20,8 +20,8 @@ from breakeven.demo.price_files import list_csv
 from breakeven.demo.price_list import Item, Machine, price_list
 from pricebook.errors import DocumentRefused
 from scraper.aws.bulk import cut_list, read_list
-from scraper.aws.client import AwsSettings
 from scraper.aws.query import read_answer
+from scraper.aws.settings import AwsSettings
 
 PUBLISHED = datetime(2026, 9, 10, 19, 55, 14, tzinfo=UTC)
 P4D = Machine(

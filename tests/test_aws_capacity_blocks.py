@@ -13,8 +13,8 @@ from botocore.stub import Stubber
 from pricebook.errors import DocumentRefused, FetchFailed
 from pricebook.quote import Series
 from scraper.aws.capacity_blocks import read_blocks
-from scraper.aws.client import AwsSettings
 from scraper.aws.query import Answer
+from scraper.aws.settings import AwsSettings
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from moto import mock_aws
 
 from pricebook.errors import CredentialsMissing
-from scraper.aws.client import AwsSettings
 from scraper.aws.instances import Accelerator, InstanceFacts, facts_of, read_facts
+from scraper.aws.settings import AwsSettings
 
 GIB = 1024
 

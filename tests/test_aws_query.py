@@ -21,8 +21,9 @@ from breakeven.demo.pricing_api import Fault, PricingApi
 from pricebook.config import Table
 from pricebook.errors import ConfigError, CredentialsMissing, DocumentRefused, FetchFailed
 from pricebook.quote import Quote, Series
-from scraper.aws.client import AwsSettings, TokenBucket, parent_region, pricing_client
+from scraper.aws.client import TokenBucket, pricing_client
 from scraper.aws.query import Answer, conditions, read_answer, read_prices
+from scraper.aws.settings import AwsSettings, parent_region
 
 PUBLISHED = datetime(2026, 9, 10, 19, 55, 14, tzinfo=UTC)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from breakeven.actions import accept
-from breakeven.daemon import App, collect
+from breakeven.app import App
+from breakeven.daemon import collect
 from breakeven.demo.price_files import price_files
 from breakeven.demo.price_list import Machine, price_list
 from breakeven.demo.pricing_api import PricingApi
@@ -24,7 +25,8 @@ from pricebook.quote import Price, Quote, Series
 from pricebook.schema import reading
 from scraper.aws.regions import Regional, by_region, elsewhere
 from scraper.document import Reading
-from scraper.gate import JUMP, OUT_OF_LINE, GateSettings, Held, decide
+from scraper.gate import JUMP, OUT_OF_LINE, Held, decide
+from scraper.settings import GateSettings
 
 GOV = "us-gov-west-1"
 R7G = {"us-east-1": "1.0", "us-east-2": "1.1", "eu-west-1": "1.2", "sa-east-1": "1.8"}

@@ -15,10 +15,10 @@ from botocore.stub import ANY, Stubber
 from breakeven.demo.price_files import Saving, savings_files
 from pricebook.errors import DocumentRefused, FetchFailed
 from pricebook.quote import Series
-from scraper.aws.client import AwsSettings
 from scraper.aws.list_file import ListHead, lines_of
 from scraper.aws.query import Answer
 from scraper.aws.savings import ask_rates, cut_rates, read_rates
+from scraper.aws.settings import AwsSettings
 
 PUBLISHED = datetime(2026, 9, 10, 19, 55, 14, tzinfo=UTC)
 P5 = Series.of(

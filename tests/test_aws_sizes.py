@@ -12,7 +12,8 @@ import pytest
 from pricebook.quote import Price, Quote, Series
 from scraper.aws.sizes import size_of
 from scraper.document import Reading
-from scraper.gate import OUT_OF_PROPORTION, GateSettings, Held, decide
+from scraper.gate import OUT_OF_PROPORTION, Held, decide
+from scraper.settings import GateSettings
 
 R7G = {"r7g.large": "0.1284", "r7g.xlarge": "0.2568", "r7g.2xlarge": "0.5136"}
 

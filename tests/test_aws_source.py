@@ -19,13 +19,13 @@ from pricebook.errors import CredentialsMissing, FetchFailed
 from pricebook.runs import last_fetch
 from pricebook.schema import reading
 from scraper.aws import source
-from scraper.aws.client import AwsSettings
 from scraper.aws.query import Answer, read_answer
+from scraper.aws.settings import AwsSettings
 from scraper.aws.source import Ec2Source
 from scraper.collect import Taken, Tools, enter
 from scraper.evidence import EvidenceFolder
-from scraper.gate import GateSettings
-from scraper.http import HttpClient, HttpSettings
+from scraper.http import HttpClient
+from scraper.settings import GateSettings, HttpSettings
 
 PUBLISHED = datetime(2026, 9, 10, 19, 55, 14, tzinfo=UTC)
 LIST = "/offers/v1.0/aws/AmazonEC2/20260910195514/us-east-1/index.csv"

@@ -23,7 +23,7 @@ from scraper.aws.list_file import ListHead
 from scraper.aws.whole_list import Rate, RowReader
 from scraper.collect import Taken, enter
 from scraper.document import sorted_out
-from scraper.gate import GateSettings
+from scraper.settings import GateSettings
 
 REGION = "us-east-1"
 PARTITION = f"aws-ec2/{REGION}"

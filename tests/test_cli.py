@@ -21,8 +21,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from breakeven import ratio_history, views
+from breakeven.app import App
 from breakeven.cli import cli
-from breakeven.daemon import App, run_pass
+from breakeven.daemon import run_pass
 from breakeven.demo.facts import DAYS
 from breakeven.demo.pages import pages
 from breakeven.demo.story import story

@@ -21,8 +21,8 @@ from pricebook.tables import Evidence, Fetch, PriceRow
 from scraper.collect import Entered, PageSource, Taken, Tools, _host, enter, merge
 from scraper.document import Document, Page, Reading
 from scraper.evidence import EvidenceFolder
-from scraper.gate import GateSettings
-from scraper.http import HttpClient, HttpSettings
+from scraper.http import HttpClient
+from scraper.settings import GateSettings, HttpSettings
 
 HOUR = timedelta(hours=1)
 

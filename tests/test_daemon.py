@@ -22,7 +22,8 @@ import pytest
 from sqlalchemy import Connection, Engine, event, func, insert, select, text, update
 
 from breakeven import daemon
-from breakeven.daemon import App, Daemon, Report, collect, run_pass
+from breakeven.app import App
+from breakeven.daemon import Daemon, Report, collect, run_pass
 from breakeven.demo.facts import DAYS
 from breakeven.demo.sinks import SlackSink
 from breakeven.demo.world import StoryClock, World, world
@@ -38,10 +39,10 @@ from pricebook.quote import Quote, Series
 from pricebook.runs import Fetched
 from pricebook.schema import connect, open_book
 from pricebook.tables import EventRow, Heartbeat, Message, PriceRow, Run, Schedule
-from scraper.aws.client import AwsSettings
+from scraper.aws.settings import AwsSettings
 from scraper.collect import Taken, Tools
 from scraper.evidence import EvidenceFolder
-from scraper.gate import GateSettings
+from scraper.settings import GateSettings
 
 EVERY = timedelta(hours=6)
 MINUTE = timedelta(minutes=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.demo.world import StoryClock
 from breakeven.discounts import prices_at
 from breakeven.settings import Settings
@@ -23,7 +23,7 @@ from pricebook.errors import ConfigError
 from pricebook.quote import Price, Quote, Series
 from pricebook.runs import note_run
 from pricebook.schema import reading
-from scraper.aws.client import AwsSettings, Discount
+from scraper.aws.settings import AwsSettings, Discount
 
 P5 = {"region": "us-east-1", "os": "Linux", "tenancy": "shared"}
 

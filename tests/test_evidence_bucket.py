@@ -17,7 +17,7 @@ from breakeven.settings import Settings
 from pricebook.config import Table
 from pricebook.errors import ConfigError, EvidenceLost
 from scraper.aws.bucket import EvidenceBucket
-from scraper.aws.client import AwsSettings
+from scraper.aws.settings import AwsSettings
 from scraper.evidence import EvidenceFolder
 
 

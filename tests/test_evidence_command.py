@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
 from breakeven.actions import accept
+from breakeven.app import App
 from breakeven.cli import cli
-from breakeven.daemon import App
 from breakeven.settings import Settings
 from pricebook import book, runs
 from pricebook.quote import Quote, Series

@@ -24,11 +24,11 @@ from scraper.gate import (
     TWO_PRICES,
     UNIT_CHANGED,
     ZERO,
-    GateSettings,
     Held,
     Verdict,
     decide,
 )
+from scraper.settings import GateSettings
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 JANUARY = datetime(2027, 1, 1, tzinfo=UTC)

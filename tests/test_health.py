@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Engine
 
-from breakeven.daemon import App
+from breakeven.app import App
 from breakeven.demo.world import StoryClock
 from breakeven.health import health
 from breakeven.settings import Settings

@@ -25,8 +25,10 @@ from cryptography.x509.oid import NameOID
 
 from pricebook.config import Table
 from pricebook.errors import ConfigError, DocumentRefused, FetchFailed
+from scraper.clock import Clock
 from scraper.guard import Door, registrable_domain
-from scraper.http import Clock, Fetched, HttpClient, HttpSettings, NotModified, Part
+from scraper.http import Fetched, HttpClient, NotModified, Part
+from scraper.settings import HttpSettings
 
 MIB = 1024 * 1024
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

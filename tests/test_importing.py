@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, select
 
+from breakeven.app import App
 from breakeven.cli import cli
-from breakeven.daemon import App
 from breakeven.importing import write
 from breakeven.settings import Settings
 from pricebook import book as books
@@ -24,7 +24,7 @@ from pricebook.runs import note_run
 from pricebook.series import Filter
 from pricebook.statements import Fault
 from pricebook.tables import EventRow, Run
-from scraper.http import Clock
+from scraper.clock import Clock
 
 HEADER = "seller,product,meter,unit,currency,service_tier,amount,valid_from,source"
 GPT_4O = "openai,gpt-4o,input,mtok,USD,standard"

@@ -34,7 +34,7 @@ def demo(fast: bool, keep: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path), default=Path("breakeven.toml"))
 def init(file: Path) -> None:
     """Write a commented configuration and create its database."""
-    from breakeven.daemon import App
+    from breakeven.app import App
     from breakeven.settings import Settings
     from breakeven.starter import write_config
 

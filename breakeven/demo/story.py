@@ -19,7 +19,8 @@ from pathlib import Path
 
 import click
 
-from breakeven.daemon import App, Report, run_pass
+from breakeven.app import App
+from breakeven.daemon import Report, run_pass
 from breakeven.demo import telling
 from breakeven.demo.facts import DAYS, Day
 from breakeven.demo.world import World, world

@@ -23,7 +23,7 @@ from breakeven.demo.pages import pages
 from breakeven.demo.price_list import Machine, price_list
 from breakeven.demo.pricing_api import PricingApi
 from breakeven.demo.sinks import MailSink, SlackSink
-from scraper.http import Clock
+from scraper.clock import Clock
 
 REGION = "us-east-1"
 

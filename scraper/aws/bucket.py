@@ -9,7 +9,8 @@ from functools import cached_property
 from hashlib import sha256
 
 from pricebook.errors import ConfigError, EvidenceLost, SourceError
-from scraper.aws.client import AwsSettings, Client, in_plain_words
+from scraper.aws.client import Client, in_plain_words
+from scraper.aws.settings import AwsSettings
 from scraper.evidence import name_of, packed, unpacked
 
 SCHEME = "s3://"

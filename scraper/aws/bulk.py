@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scraper.aws.client import AwsSettings
 from scraper.aws.list_file import ListHead, Row, cut, lines_of
 from scraper.aws.query import Answer, answer_of, conditions
+from scraper.aws.settings import AwsSettings
 
 OFFER = "AmazonEC2"
 

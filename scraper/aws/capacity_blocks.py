@@ -14,8 +14,9 @@ from typing import Any
 
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote, Series, SetAside, plain
-from scraper.aws.client import AwsSettings, Client, in_plain_words
+from scraper.aws.client import Client, in_plain_words
 from scraper.aws.query import MONEY, SELLER, Answer, known_names
+from scraper.aws.settings import AwsSettings
 from scraper.document import sorted_out
 
 _HOURS, _COUNT = 24, 1

@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from pricebook.errors import DocumentRefused
-from scraper.aws.client import AwsSettings, Client, ec2_client, in_plain_words
+from scraper.aws.client import Client, ec2_client, in_plain_words
+from scraper.aws.settings import AwsSettings
 
 _UNNAMED = {"p5e": "H200", "p5en": "H200"}
 """GPU model of families whose name AWS gives as "NVIDIA" (skypilot-org/skypilot#8465)."""

@@ -49,7 +49,8 @@ from scraper.aws.line_memory import Comparison, Memory, compare, digest_of
 from scraper.aws.list_file import ListHead
 from scraper.aws.whole_list import Rate, RowReader
 from scraper.document import Reading
-from scraper.gate import TOO_FEW, GateSettings, decide
+from scraper.gate import TOO_FEW, decide
+from scraper.settings import GateSettings
 
 COMPLETE, PARTIAL = "complete", "partial"
 

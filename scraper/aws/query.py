@@ -19,14 +19,8 @@ from typing import Any
 
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote, Series, SetAside
-from scraper.aws.client import (
-    OPERATIONS,
-    AwsSettings,
-    Client,
-    in_plain_words,
-    location_type,
-    pricing_client,
-)
+from scraper.aws.client import Client, in_plain_words, pricing_client
+from scraper.aws.settings import OPERATIONS, AwsSettings, location_type
 from scraper.document import Reading, sorted_out
 
 SELLER = "aws"

@@ -15,15 +15,10 @@ from typing import Any
 
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote, Series, SetAside
-from scraper.aws.client import (
-    OPERATIONS,
-    PRODUCT_DESCRIPTIONS,
-    AwsSettings,
-    Client,
-    in_plain_words,
-)
+from scraper.aws.client import Client, in_plain_words
 from scraper.aws.list_file import ListHead, Row, cut, lines_of
 from scraper.aws.query import MONEY, PAYMENTS, SELLER, Answer
+from scraper.aws.settings import OPERATIONS, PRODUCT_DESCRIPTIONS, AwsSettings
 from scraper.document import sorted_out
 
 OFFER = "ComputeSavingsPlan"

@@ -15,19 +15,12 @@ from pricebook.quote import Series, SetAside
 from pricebook.runs import Fetched
 from scraper.aws.bulk import cut_key, cut_list, read_list
 from scraper.aws.capacity_blocks import read_blocks
-from scraper.aws.client import (
-    AwsSettings,
-    Client,
-    ec2_client,
-    location_type,
-    parent_region,
-    pricing_client,
-    savings_client,
-)
+from scraper.aws.client import Client, ec2_client, pricing_client, savings_client
 from scraper.aws.instances import read_facts
 from scraper.aws.price_files import Cut, PriceFiles, PriceList
 from scraper.aws.query import SELLER, Answer, read_prices
 from scraper.aws.savings import ask_rates, cut_rates, read_rates
+from scraper.aws.settings import AwsSettings, location_type, parent_region
 from scraper.aws.spot import read_spot
 from scraper.collect import Taken, Tools, kept
 

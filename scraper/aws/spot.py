@@ -19,8 +19,9 @@ from typing import Any
 
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote, Series, SetAside, plain
-from scraper.aws.client import PRODUCT_DESCRIPTIONS, Client, in_plain_words
+from scraper.aws.client import Client, in_plain_words
 from scraper.aws.query import MONEY, SELLER, Answer
+from scraper.aws.settings import PRODUCT_DESCRIPTIONS
 from scraper.document import sorted_out
 
 _HOURS = 24

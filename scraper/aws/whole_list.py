@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from pricebook.bulk import Key, key_of
 from pricebook.quote import Quote, Series, SetAside
-from scraper.aws.client import location_type
 from scraper.aws.list_file import ListHead
 from scraper.aws.query import PAYMENTS, SELLER
+from scraper.aws.settings import location_type
 
 READ_BY = b"1"
 """To be changed with the rules of this file: then lists are read anew instead of compared."""
