@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import click
 
@@ -108,4 +110,26 @@ def _list_alerts(context: Context, since: datetime | None, form: Format) -> None
     write_rows(rows, ALERTS, form, empty="no events yet")
 
 
-COMMANDS = (alerts,)
+@click.group()
+def rules() -> None:
+    """What rules make of figures that you make up."""
+
+
+@rules.command("test")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@output_options
+@click.pass_obj
+def rules_test(context: Context, file: Path, form: Format) -> None:
+    """Run the cases of FILE: made-up looks in, expected events out.
+
+    docs/rules-test.md shows how they are written. Exit 1 when one fails.
+    """
+    from breakeven.rule_tests import RULE_TESTS, counted, run_tests, verdict_row
+
+    found = run_tests(context.settings(), file)
+    write_rows([verdict_row(one, form) for one in found], RULE_TESTS, form)
+    say(counted(found))
+    sys.exit(0 if all(one.passed for one in found) else 1)
+
+
+COMMANDS = (alerts, rules)
