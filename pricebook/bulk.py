@@ -24,7 +24,7 @@ from sqlalchemy import Connection, CursorResult, insert, select, update
 
 from pricebook.quote import CANCELLED, OBSERVED, Series
 from pricebook.series import series_key
-from pricebook.tables import ListMemory, Run
+from pricebook.tables import ListMemory, Partition, Run
 from pricebook.types import Instant
 
 Key: TypeAlias = tuple[str, ...]
@@ -84,6 +84,13 @@ def remembered(connection: Connection, partition: int) -> Remembered | None:
     query = select(ListMemory.version, ListMemory.run_id, ListMemory.memory)
     row = connection.execute(query.where(ListMemory.partition_id == partition)).one_or_none()
     return row and Remembered(*row)
+
+
+def last_list(connection: Connection, partition: str) -> Remembered | None:
+    """The same of a partition by its name."""
+    query = select(Partition.id).where(Partition.name == partition)
+    number = connection.execute(query).scalar()
+    return None if number is None else remembered(connection, number)
 
 
 def remember(

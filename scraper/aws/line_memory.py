@@ -9,6 +9,7 @@ contents, nor about their order: lines that moved are found again.
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 from array import array
 from bisect import bisect_right
@@ -119,6 +120,16 @@ class Comparison:
         """The lines that are not in the old list; they may be read more than once."""
         self.spool.seek(0)
         return iter(self.spool)
+
+    @property
+    def spool_bytes(self) -> int:
+        """How much the fresh lines are."""
+        return self.spool.seek(0, io.SEEK_END)
+
+    def fresh_text(self) -> bytes:
+        """The fresh lines in one piece."""
+        self.spool.seek(0)
+        return self.spool.read()
 
     @property
     def is_new(self) -> bool:

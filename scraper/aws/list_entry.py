@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from pricebook.book import Change
 from pricebook.bulk import (
     BulkWriter,
     Counts,
@@ -81,12 +82,17 @@ class TakenList:
 
 @dataclass(frozen=True, slots=True)
 class EnteredList:
-    """What a list did to the book; `quotes` are the series that it prices."""
+    """What a list did to the book; `quotes` are the series that it prices.
+
+    `changes` are what series that were known cost now, where they are not more than 20,000; new
+    and withdrawn ones are counted only.
+    """
 
     outcome: str
     quotes: int
     counts: Counts
     held: Sequence[Held] = ()
+    changes: Sequence[Change] = ()
 
 
 def compare_list(
@@ -344,7 +350,18 @@ class _Entry:
         remember(connection, writer.partition, writer.run_id, version, packed)
         note_held(connection, self._taken.partition, writer.run_id, self._taken.at, held)
         outcome = COMPLETE if complete and not held else PARTIAL
-        return EnteredList(outcome, quotes, writer.counts, held)
+        return EnteredList(outcome, quotes, writer.counts, held, self._changes())
+
+    def _changes(self) -> list[Change]:
+        if len(self._moved) > _MOST_JUDGED:
+            return []
+        moved = {one.row: one.standing.amount for one in self._moved.values()}
+        at = self._taken.at
+        return [
+            Change(quote.series, None if before is None else from_ticks(before), quote.amount, at)
+            for quote, row in self._quotes(moved).items()
+            for before in [moved[row]]
+        ]
 
     def _is_of_today(self, number: int) -> bool:
         return number < len(self._today) and self._today[number] == 1
