@@ -7,133 +7,136 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, select, update
 
 from pricebook.schema import open_book
-from pricebook.tables import Partition, Run, Schedule
+from pricebook.tables import Heartbeat, Partition, Run
 
-DAEMONS = 5
 SOURCES = ("first", "second", "third")
-SLOTS = int(os.environ.get("BREAKEVEN_SHARED_SLOTS", "3"))
+SLOTS = int(os.environ.get("BREAKEVEN_SHARED_SLOTS", "10"))
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+PATIENCE_SECONDS = 60
 
 DAEMON = """
-import sys, time
-from datetime import UTC, datetime, timedelta
+import os, signal, sys, time
+from datetime import timedelta
+from sqlalchemy import select
 from breakeven import schedule
 from pricebook.runs import note_run
-from pricebook.schema import connect
+from pricebook.schema import connect, reading
+from pricebook.tables import Heartbeat
 
+_, url, fate, *sources = sys.argv
 schedule.LEASE = timedelta(seconds=2)
-engine, every, sources = connect(sys.argv[1]), timedelta(seconds=2), tuple(sys.argv[2].split(","))
-until = float(sys.argv[3])
+engine, hour = connect(url), timedelta(hours=1)
 
 
-def run(name):
-    now = datetime.now(UTC)
-    mine = schedule.claim(engine, name, now, every)
+def time_told():
+    with reading(engine) as connection:
+        return connection.execute(select(Heartbeat.at)).scalar_one()
+
+
+def run(name, now):
+    global fate
+    mine = schedule.claim(engine, name, now, hour)
     if mine is None:
         return
-    print("claimed", name, mine.epoch, flush=True)
-    time.sleep(0.6)  # the reading of pages
+    if fate == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fate == "frozen":
+        fate = "awake"
+        os.kill(os.getpid(), signal.SIGSTOP)
     try:
         with engine.begin() as connection:
-            schedule.renew(connection, mine, datetime.now(UTC))
-            slot = int(mine.at.timestamp()) // 2
-            note_run(connection, name, mine.at, "complete", reason=f"slot {slot}")
-            schedule.finish(connection, mine, datetime.now(UTC), every)
-        print("finished", name, mine.epoch, flush=True)
-    except schedule.LeaseLost:
-        print("lost", name, mine.epoch, flush=True)
+            schedule.renew(connection, mine, now)
+            note_run(connection, name, mine.at, "complete", reason=fate)
+            schedule.finish(connection, mine, now, hour)
+    except schedule.LeaseLost as error:
+        print(f"lost epoch {mine.epoch} of {error}", flush=True)
 
 
-print("ready", flush=True)
-while time.time() < until:
-    for name in schedule.due(engine, sources, datetime.now(UTC), every):
-        run(name)
-    time.sleep(0.02)
+while (now := time_told()).year < 3000:
+    for name in schedule.due(engine, tuple(sources), now, hour):
+        run(name, now)
+    time.sleep(0.01)
 """
 
 
 def test_each_slot_is_done_once(postgres_url: str) -> None:
-    """Whatever becomes of two of five: no slot twice, none left out, no late write."""
+    """Whatever becomes of two of five: each slot once, none twice, and no late write."""
     engine = open_book(postgres_url)
-    until = time.time() + 8 + 2 * SLOTS
-    with daemons(postgres_url, until) as five:
-        killed, frozen, *_ = five
-        said_of_killed = stop_while_it_holds(killed, signal.SIGKILL)
-        said_of_frozen = stop_while_it_holds(frozen, signal.SIGSTOP)
-        source, epoch = said_of_frozen[-1].split()[1:]
-        wait_until_taken_over(engine, source, int(epoch))
+    with engine.begin() as connection:
+        connection.execute(insert(Heartbeat).values(name="now", at=START))
+    slots = 0
+    with daemons(postgres_url) as (killed, frozen, *healthy):
+        while slots < SLOTS or killed.poll() is None or not is_stopped(frozen):
+            do_slot(engine, slots)
+            slots += 1
         frozen.send_signal(signal.SIGCONT)
-        answers = [one.communicate(timeout=60)[0].splitlines() for one in five]
+        do_slot(engine, slots)
+        tell_time(engine, datetime(3000, 1, 1, tzinfo=UTC))
+        said = [one.communicate(timeout=PATIENCE_SECONDS)[0] for one in (frozen, *healthy)]
 
-    assert f"lost {source} {epoch}" in answers[1]
-    assert said_of_killed[-1].replace("claimed", "finished") not in answers[0]
-    runs = slots_done(engine)
-    assert {1} == set(runs.values())
-    for name in SOURCES:
-        done = sorted(int(slot.split()[1]) for partition, slot in runs if partition == name)
-        # A slot is left out only where its holder was killed or slept through it.
-        assert done[-1] - done[0] + 1 - len(done) <= 4
-        assert len(done) >= SLOTS
-    finished = Counter(line for lines in answers for line in lines if line.startswith("finished"))
-    assert sum(finished.values()) + finished_before(said_of_killed, said_of_frozen) == len(runs)
+    assert -signal.SIGKILL == killed.returncode
+    assert said[0].startswith("lost epoch ")
+    assert ["", "", ""] == said[1:]
+    expected = {(name, START + HOUR * slot): 1 for name in SOURCES for slot in range(slots + 1)}
+    assert expected == runs_done(engine)
     engine.dispose()
 
 
 @contextmanager
-def daemons(url: str, until: float) -> Iterator[list[subprocess.Popen[str]]]:
-    """Five processes that look for what is due until then."""
+def daemons(url: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Five processes that do what is due at the time that the book tells; two meet their fate in
+    the middle of the first run that they get."""
     with ExitStack() as stack:
         made = []
-        for _ in range(DAEMONS):
-            command = [sys.executable, "-c", DAEMON, url, ",".join(SOURCES), str(until)]
-            one = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        for fate in ("killed", "frozen", "healthy", "healthy", "healthy"):
+            command = [sys.executable, "-c", DAEMON, url, fate, *SOURCES]
+            one = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            stack.enter_context(one)
             stack.callback(one.kill)
             made.append(one)
-        for one in made:
-            assert one.stdout
-            assert "ready" == one.stdout.readline().strip()
         yield made
 
 
-def stop_while_it_holds(one: subprocess.Popen[str], how: signal.Signals) -> list[str]:
-    """Stop a process in the middle of a run; what it has said until then."""
-    assert one.stdout
-    said = []
-    while not said or not said[-1].startswith("claimed"):
-        said.append(one.stdout.readline().strip())
-    one.send_signal(how)
-    return said
+def do_slot(engine: Engine, number: int) -> None:
+    """Let an hour begin, and wait until every source is done."""
+    tell_time(engine, START + HOUR * number)
+    wait_until(lambda: len(runs_done(engine)) == len(SOURCES) * (number + 1))
 
 
-def wait_until_taken_over(engine: Engine, source: str, epoch: int) -> None:
-    """Until somebody else has claimed what the sleeper holds."""
-    query = select(Schedule.epoch).where(Schedule.source == source)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with engine.connect() as connection:
-            if connection.execute(query).scalar_one() > epoch:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"nobody took {source} over")
+def tell_time(engine: Engine, at: datetime) -> None:
+    """What the daemons take for the time; their leases go by the database's own."""
+    with engine.begin() as connection:
+        connection.execute(update(Heartbeat).values(at=at))
 
 
-def slots_done(engine: Engine) -> dict[tuple[str, str], int]:
+def is_stopped(one: subprocess.Popen[str]) -> bool:
+    """Whether a process has been stopped."""
+    return "T (stopped)" in Path(f"/proc/{one.pid}/status").read_text()
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    """Look again and again."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs_done(engine: Engine) -> dict[tuple[str, datetime], int]:
     """How often each slot of each source was done."""
     query = (
-        select(Partition.name, Run.reason, func.count())
+        select(Partition.name, Run.at, func.count())
         .join(Partition, Partition.id == Run.partition_id)
-        .group_by(Partition.name, Run.reason)
+        .group_by(Partition.name, Run.at)
     )
     with engine.connect() as connection:
-        return {(name, slot): count for name, slot, count in connection.execute(query)}
-
-
-def finished_before(*said: list[str]) -> int:
-    """What the two had finished before they were stopped."""
-    return sum(line.startswith("finished") for lines in said for line in lines)
+        return {(name, at): count for name, at, count in connection.execute(query)}
