@@ -45,6 +45,7 @@ class App:
             self.settings.evidence_store(),
             self.now,
             self._remembered,
+            self._last_list,
         )
 
     def _remembered(self, url: str) -> Any:
@@ -52,3 +53,9 @@ class App:
 
         with reading(self.engine) as connection:
             return last_fetch(connection, url)
+
+    def _last_list(self, partition: str) -> Any:
+        from pricebook.bulk import last_list
+
+        with reading(self.engine) as connection:
+            return last_list(connection, partition)

@@ -18,7 +18,13 @@ from sqlalchemy import Connection
 from breakeven.app import App
 from breakeven.output import say
 from pricebook import book
-from pricebook.errors import CredentialsMissing, DocumentRefused, FetchFailed, SourceError
+from pricebook.errors import (
+    ConfigError,
+    CredentialsMissing,
+    DocumentRefused,
+    FetchFailed,
+    SourceError,
+)
 from pricebook.quote import Quote, Withdrawal
 from pricebook.runs import Fetched, last_count, note_changes, note_fetch, note_run, runs_of
 from pricebook.series import Filter
@@ -45,6 +51,8 @@ def import_aws(app: App, regions: Sequence[str], since: datetime) -> int:
     were walked before, for the same machines, are left out. 3: something of the archive isn't in
     the book, 1: nothing is.
     """
+    if app.settings.aws.takes_whole_lists:
+        raise ConfigError("[aws] families: the past is imported of families by name; write them")
     walks = [_Walk(app, app.tools(), region) for region in regions or app.settings.aws.regions]
     for walk in walks:
         walk.go(since)

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from pricebook import book
 from pricebook.book import Change, Look
+from pricebook.bulk import Remembered
 from pricebook.errors import EvidenceLost, FetchFailed, SourceError
 from pricebook.quote import Price, Quote, Series, SetAside, digits
 from pricebook.runs import (
@@ -51,12 +52,14 @@ _WORD = re.compile(r"[a-z]+|\d+")
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What taking needs from outside. `remembered` tells what an address gave the last time."""
+    """What taking needs from outside. `remembered` tells what an address gave the last time,
+    `last_list` what was kept of a partition's last whole price list."""
 
     client: HttpClient
     evidence: Evidence
     clock: Callable[[], datetime]
     remembered: Callable[[str], Fetched | None]
+    last_list: Callable[[str], Remembered | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Taken:
     """What a look brought home: `quotes` are paired with the place of their answer in `fetched`.
 
     `error` says why nothing was read, or why the look is not complete. `facts` are properties of
-    products, by product.
+    products, by product. `entry` brings in what doesn't come as quotes: a whole price list.
     """
 
     partition: str
@@ -75,6 +78,7 @@ class Taken:
     error: SourceError | None = None
     seller: str = ""
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    entry: Callable[[Connection, GateSettings], Entered] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,8 @@ def enter(connection: Connection, taken: Taken, settings: GateSettings) -> Enter
 def _enter(
     connection: Connection, taken: Taken, settings: GateSettings, regional: Regional
 ) -> Entered:
+    if taken.entry:
+        return taken.entry(connection, settings)
     if not taken.quotes:
         reason = str(taken.error or "nothing was read")
         note_run(connection, taken.partition, taken.at, FAILED, reason=reason)

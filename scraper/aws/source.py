@@ -22,6 +22,7 @@ from scraper.aws.query import SELLER, Answer, read_prices
 from scraper.aws.savings import ask_rates, cut_rates, read_rates
 from scraper.aws.settings import AwsSettings, location_type, parent_region
 from scraper.aws.spot import read_spot
+from scraper.aws.whole_source import look_at_list
 from scraper.collect import Taken, Tools, kept
 
 log = logging.getLogger("breakeven")
@@ -43,7 +44,8 @@ Read: TypeAlias = Callable[[], tuple[Fetched, Answer]]
 class Ec2Source:
     """On-demand and reserved prices, Savings Plans, spot prices, and facts about the machines.
 
-    Where there is no account, the public files give the first two.
+    Where there is no account, the public files give the first two. Whole lists are read from them
+    in any case, on-demand and reserved prices only.
     """
 
     settings: AwsSettings
@@ -60,6 +62,11 @@ class Ec2Source:
 
     def take(self, tools: Tools) -> Iterator[Taken]:
         """One look at each region; a dead region says so and the others go on."""
+        if self.settings.takes_whole_lists:
+            files = PriceFiles(tools.client, self.settings.price_files_url)
+            for region in self.settings.regions:
+                yield look_at_list(files, self._partition(region), region, tools)
+            return
         with ExitStack() as stack:
             reader = _Reader(self.settings, tools, stack)
             for region in self.settings.regions:
@@ -73,8 +80,8 @@ class Ec2Source:
                     yield self._look(place, read, tools)[0]
 
     def _more(self, region: str) -> list[str]:
-        """What is read of a region beside its price list; of a zone, nothing."""
-        if location_type(region) != "AWS Region":
+        """What is read of a region beside its price list; of a zone, or a whole list, nothing."""
+        if location_type(region) != "AWS Region" or self.settings.takes_whole_lists:
             return []
         wanted = {
             SAVINGS_PLANS: self.settings.savings_plans,
