@@ -12,6 +12,7 @@ from comparator import measure
 from comparator.attribution import causes
 from comparator.event import Event
 from comparator.facts import Facts
+from comparator.flip import flips
 from comparator.ratio import Evaluation
 from comparator.rules.crossing import Crossing
 from comparator.rules.state import (
@@ -69,6 +70,7 @@ def told_event(
         why=causes(told, now.snapshot()) if crossed else (),
         text=_words(rule, transition, now),
         measure=", ".join(part for part in (rule.measure, unit) if part),
+        flips=flips(rule, now) if transition.state == FIRING else (),
     )
 
 

@@ -8,6 +8,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from typing import Any
 import pytest
 
 from breakeven.demo.sinks import MailSink
-from comparator.channels import Receipt, email
+from comparator.channels import Receipt, chart, email
 from comparator.event import Cause, Event, Range
-from comparator.notice import Notice, Story
+from comparator.notice import Notice, Point, Story
 from pricebook.config import Secret
 from pricebook.errors import ConfigError, DeliveryFailed
 
@@ -460,3 +461,87 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     subprocess.run([*command, *subject, *paths], check=True, capture_output=True)
     return files
+
+
+POINTS = tuple(
+    Point(FIRED.at.replace(day=day), Range.exactly(Decimal(ratio)))
+    for day, ratio in ((1, "1.2"), (11, "1.1"), (21, "0.93"))
+)
+
+
+def charted(*events: Event) -> EmailMessage:
+    """A mail as a client parses it, with a chart for each event."""
+    notice = Notice(tuple(Story((event,), POINTS) for event in events))
+    sent = email.render(notice, FROM, [TO]).as_bytes()
+    return message_from_bytes(sent, policy=policy.default)
+
+
+def test_a_client_finds_text_page_and_picture() -> None:
+    """multipart/alternative of a text and of HTML with its inline picture, by Content-ID."""
+    mail = charted(FIRED)
+    kinds = [one.get_content_type() for one in mail.walk()]
+    picture = next(one for one in mail.walk() if one.get_content_type() == "image/png")
+
+    assert kinds == [
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+    ]
+    assert picture.get_content().startswith(b"\x89PNG")
+    assert f'src="cid:{picture["Content-ID"][1:-1]}"' in part(mail, "html")
+    assert 'alt="Ratio of support bot, 2026-08-01 to 2026-08-21"' in part(mail, "html")
+    assert len(mail.as_bytes()) < 100_000
+
+
+def test_several_stories_are_one_mail_in_a_thread_of_their_own() -> None:
+    """Each with its own picture; the end of one of them is sent into the same thread."""
+    other = replace(FIRED, id="2", rule="another")
+    mail = charted(FIRED, other)
+    over = replace(other, id="3", kind="resolved", state="ok")
+    reply = rendered(over, thread=email.thread_of(mail))
+
+    assert sum(one.get_content_type() == "image/png" for one in mail.walk()) == 2
+    assert part(mail, "plain").startswith("2 changes: 2 fired\n")
+    assert reply["References"] == mail["References"] != rendered()["References"]
+    assert reply["Subject"] == mail["Subject"]
+
+
+def test_a_thread_that_is_none_is_not_believed() -> None:
+    """What stands in the database goes into a header only when it has the form of our own."""
+    forged = rendered(thread="<x>\r\nBcc: victim@example.com re: hello")
+
+    assert forged["References"] == rendered()["References"]
+    assert forged["Bcc"] is None
+
+
+HOSTILE = ["<!channel>", "a\r\nBcc: x@example.com", "\u202eevil\u2066", "x" * 10_000, "<" * 10_000]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:5].encode("ascii", "replace"))
+def test_hostile_names_add_no_header_and_break_no_table(text: str) -> None:
+    """Wherever a page's text stands, the headers are those of any mail and the tags are ours."""
+    cause = Cause(text, text, text, Decimal("0.5"), dict.fromkeys(("quoted", "where", "url"), text))
+    plain = replace(FIRED, flips=("x",))
+    event = replace(
+        plain, id="h", rule=text, workload=text, verdict=text, why=(cause,) * 30, flips=(text,) * 4
+    )
+    mail, usual = charted(event), charted(replace(plain, why=(Cause("x", "1", "2", None),) * 30))
+    page = part(mail, "html")
+
+    assert mail.keys() == usual.keys()
+    assert "\u202e" not in page
+    assert page.count("<table") == page.count("</table") == part(usual, "html").count("<table")
+    assert len(page) < 102_000
+
+
+def test_without_matplotlib_bars_take_the_place_of_the_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The extra `charts` may be missing: the mail is whole all the same."""
+    monkeypatch.setattr(chart, "find_spec", lambda name: None)
+    mail = charted(FIRED)
+
+    assert "<img" not in part(mail, "html")
+    assert 'bgcolor="#2e7d32"' in part(mail, "html")

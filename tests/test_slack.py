@@ -14,7 +14,7 @@ import pytest
 from breakeven.demo.sinks import ANSWERS, SlackSink, violations
 from comparator.channels import posting, slack
 from comparator.event import Cause, Event, Range
-from comparator.notice import Notice, Story
+from comparator.notice import Notice, Point, Story
 from pricebook.config import Secret
 from pricebook.errors import ConfigError, DeliveryFailed
 
@@ -347,3 +347,65 @@ def test_a_failed_handshake_stops_before_anything_is_sent(
     assert (error.ambiguous, error.permanent) == (False, False)
     assert str(error).startswith("Slack can't be reached: ")
     assert sink.posts == []
+
+
+HOSTILE = ["<!channel>", "a\r\nBcc: x@example.com", "\u202eevil\u2066", "x" * 10_000, "&" * 10_000]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:5].encode("ascii", "replace"))
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_hostile_names_break_no_limit_and_call_nobody(text: str, count: int) -> None:
+    """Wherever a page's text stands, the message is one that Slack takes, and pings nobody."""
+    cause = Cause(text, text, text, Decimal("0.5"), dict.fromkeys(("quoted", "where", "url"), text))
+    event = replace(
+        FIRED,
+        rule=text,
+        workload=text,
+        verdict=text,
+        text=text,
+        threshold=text,
+        cost_unit=text,
+        costs={text: FIRED.before},
+        why=(cause,) * 30,
+        flips=(text,) * 4,
+    )
+    payload = slack.render(Notice((Story((event,), POINTS),) * count))
+
+    assert violations(payload) == []
+    assert "<!" not in json.dumps(payload)
+    assert "\u202e" not in texts(payload)
+
+
+POINTS = tuple(
+    Point(FIRED.at.replace(day=day), Range.exactly(Decimal(ratio)))
+    for day, ratio in ((1, "1.2"), (11, "1.1"), (21, "0.93"))
+)
+
+
+def test_the_course_of_the_ratio_is_a_line_of_blocks() -> None:
+    """A webhook carries no picture: blocks show the steps, with the ends and the dates."""
+    payload = slack.render(Notice((Story((FIRED,), POINTS),)))
+
+    drawn = "█" * 16 + "▅" * 15 + "▁ 0.93 to 1.2, 2026-08-01 to 2026-08-21"
+    assert drawn in texts(payload)
+
+
+def test_several_stories_are_one_message_with_a_count() -> None:
+    """What doesn't fit is counted, and the header says what there is in all."""
+    stories = tuple(Story((replace(FIRED, id=str(n), rule=f"rule {n}"),)) for n in range(30))
+    payload = slack.render(Notice(stories))
+    shown = sum(f"rule {n}, support bot" in texts(payload) for n in range(30))
+
+    assert payload["text"] == "30 changes: 30 fired"
+    assert violations(payload) == []
+    assert 3 < shown < 30
+    assert f"+{30 - shown} more: breakeven alerts" in texts(payload)
+
+
+def test_what_would_end_it_and_how_to_silence_it_are_told() -> None:
+    """The prices that alone would do it, and the command for a quiet week."""
+    flips = ("aws p4d.24xlarge instance at 23.2 USD for 1 hour (now 19.22)",)
+    shown = texts(slack.render(notice(replace(FIRED, flips=flips))))
+
+    assert "It would be over with aws p4d.24xlarge instance at 23.2 USD for 1 hour" in shown
+    assert "breakeven alerts silence 'self-hosting pays' --for 7d --reason WHY" in shown

@@ -46,7 +46,7 @@ def publish(topic: Topic, notice: Notice) -> Receipt:
     region, fifo = (match[1], match[2]) if match else ("", None)
     request: dict[str, Any] = {
         "TopicArn": topic.arn,
-        "Subject": _ascii(wording.title(notice)),
+        "Subject": subject(wording.title(notice)),
         "Message": email.text(notice)[:_TEXT],
         "MessageAttributes": {
             name: {"DataType": "String", "StringValue": value}
@@ -130,7 +130,7 @@ def _attributes(notice: Notice) -> dict[str, str]:
     }
 
 
-def _ascii(text: str) -> str:
+def subject(text: str) -> str:
     """SNS refuses subjects of other characters."""
     plain = text.encode("ascii", "replace").decode()
     return wording.clean(plain, _SUBJECT - 3).replace("…", "...")

@@ -266,7 +266,8 @@ def _conversation(notice: Notice, domain: str) -> tuple[str, str]:
     episodes = dict.fromkeys(episode(event) for event in notice.events)
     key = _digest(*(part for one in episodes for part in one))
     if len(episodes) > 1:
-        words = f"{len(episodes)} changes, {wording.moment(notice.written_at)}"
+        when = f", {wording.moment(notice.written_at)}" if notice.written_at else ""
+        words = f"{len(episodes)} changes{when}"
     else:
         event = notice.stories[0].event
         words = ": ".join(filter(None, (event.rule, event.workload)))
