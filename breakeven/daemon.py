@@ -219,7 +219,17 @@ def _give_up(app: App, claimed: Claim, error: Exception) -> Run:
             _finish(app, connection, claimed, entered)
     except LeaseLost:
         return (), ()
-    return entered, ()
+    return entered, _judge_alone(app)
+
+
+def _judge_alone(app: App) -> Sequence[Event]:
+    """A source that fails is news, whatever the fault was; unless it was in the judging itself."""
+    try:
+        with app.engine.begin() as connection:
+            return judge_now(app, connection, ())
+    except Exception as error:  # noqa: BLE001 - the failed run is written down, which is enough
+        _log("judging", error)
+        return ()
 
 
 def _failed(app: App, partitions: Iterable[str], error: Exception) -> Iterator[Taken]:

@@ -33,6 +33,7 @@ from comparator.channels.slack import Webhook
 from comparator.event import Event
 from comparator.outbox import enqueue
 from comparator.receivers import Receiver
+from comparator.rules.source_health import SourceHealth
 from pricebook.config import Secret, Table
 from pricebook.errors import ConfigError, EvidenceLost, FetchFailed
 from pricebook.quote import Quote, Series
@@ -216,15 +217,34 @@ class TestFaults:
         small_mall.open("second")
         real, calls = daemon.judge_now, []
 
-        def judge_once_wrongly(app: App, connection: Connection) -> Any:
+        def judge_once_wrongly(app: App, *rest: Any) -> Any:
             calls.append(1)
-            return real(app, connection) if len(calls) > 1 else fault()
+            return real(app, *rest) if len(calls) > 1 else fault()
 
         monkeypatch.setattr(daemon, "judge_now", judge_once_wrongly)
 
         assert {"first": "failed", "second": "complete"} == outcomes(run_pass(small_mall.app))
         assert 1 == small_mall.count(PriceRow)
         assert 1 == small_mall.row("first").failures
+
+    def test_a_fault_is_judged_too(self, small_mall: Mall, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Rules on sources hear of a run that failed by a fault of ours; a fault of judging itself
+        leaves the run written down as failed."""
+        small_mall.open("first")
+        ill = SourceHealth("ill", None, 1, ("first",))
+        small_mall.app.settings.rules = (ill,)
+        real = daemon.enter_all
+
+        def enter_wrongly(connection: Connection, looks: Any, gate: Any) -> Any:
+            return fault() if looks[0].error is None else real(connection, looks, gate)
+
+        monkeypatch.setattr(daemon, "enter_all", enter_wrongly)
+        (event,) = run_pass(small_mall.app).events
+        assert ("ill", "source_error") == (event.rule, event.kind)
+
+        monkeypatch.setattr(daemon, "judge_now", lambda *_: fault())
+        small_mall.clock.at += timedelta(days=1)
+        assert {"first": "failed"} == outcomes(run_pass(small_mall.app))
 
     def test_an_interrupted_run_gives_its_slot_back(self, small_mall: Mall) -> None:
         """After Ctrl-C the next run begins where this one did."""
@@ -274,13 +294,13 @@ class TestLeases:
     ) -> None:
         """The epoch is compared once more when the run is written, and when its failure is."""
         small_mall.open("first")
-        real = daemon.enter
+        real = daemon.enter_all
 
         def raised(connection: Connection, *rest: Any) -> Any:
             connection.execute(update(Schedule).values(epoch=Schedule.epoch + 1))
-            return fault() if broken and rest[0].error is None else real(connection, *rest)
+            return fault() if broken and rest[0][0].error is None else real(connection, *rest)
 
-        monkeypatch.setattr(daemon, "enter", raised)
+        monkeypatch.setattr(daemon, "enter_all", raised)
 
         assert () == run_pass(small_mall.app).entered
         assert (0, 0) == (small_mall.count(PriceRow), small_mall.count(Run))
