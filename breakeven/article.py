@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
-from importlib.resources import files
 
 from breakeven.app import App
-from breakeven.discounts import discounted
+from breakeven.discounts import discounted_past
 from breakeven.output import table
+from breakeven.shipped import continued, shipped
 from comparator.article import Recomputed, recomputed, statements
 from comparator.channels.wording import figure
 from comparator.interval import Interval
-from pricebook.past import Past, past
-from pricebook.quote import Price, Series
+from pricebook.past import past
 from pricebook.schema import reading
-from pricebook.statements import Statements, read
-from scraper import catalogs
-
-_SOURCE = "the history that comes with breakeven"
 
 
 def recompute(app: App, until: datetime) -> list[Recomputed]:
@@ -31,9 +25,8 @@ def recompute(app: App, until: datetime) -> list[Recomputed]:
     needed = {series for one in said for series in one.workload.needs()}
     with reading(app.engine) as connection:
         known = past(connection, needed, until)
-    prices = _continued(_shipped(until), known)
-    agreed = app.settings.aws.discounts
-    mine = {one: tuple(discounted(p, agreed) for p in held) for one, held in prices.items()}
+    prices = continued(shipped(until), known)
+    mine = discounted_past(prices, app.settings.aws.discounts)
     return [recomputed(one, mine, until) for one in said]
 
 
@@ -62,31 +55,3 @@ def _words(value: Interval | None) -> str:
 def _printed(ends: tuple[object, object]) -> str:
     low, high = ends
     return f"{low}" if low == high else f"{low}-{high}"
-
-
-def _shipped(until: datetime) -> Statements:
-    text = (files(catalogs) / "curated.csv").read_text(encoding="utf-8")
-    return read(text, until)
-
-
-def _continued(shipped: Statements, known: Past) -> Past:
-    """The book's prices, and for the time before its first those that are shipped."""
-    earlier: dict[Series, list[Price]] = {}
-    for price in sorted(_prices(shipped), key=lambda one: one.valid_from):
-        first = known[price.series][0].valid_from if price.series in known else None
-        if first is None or price.valid_from < first:
-            earlier.setdefault(price.series, []).append(price)
-    return {one: (*earlier.get(one, ()), *known.get(one, ())) for one in {*earlier, *known}}
-
-
-def _prices(shipped: Statements) -> Iterator[Price]:
-    for quote in shipped.quotes:
-        if quote.valid_from:
-            yield _price(quote.series, quote.amount, quote.valid_from)
-    for gone in shipped.withdrawn:
-        if gone.valid_from:
-            yield _price(gone.series, None, gone.valid_from)
-
-
-def _price(series: Series, amount: Decimal | None, since: datetime) -> Price:
-    return Price(series, amount, since, "imported", since, _SOURCE)

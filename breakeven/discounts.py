@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from breakeven.settings import Settings
 from comparator.way import Prices
 from pricebook import book
+from pricebook.past import Past
 from pricebook.quote import Price, Series
 from scraper.aws.settings import Discount
 
@@ -38,6 +39,14 @@ def discounted(price: Price, discounts: Sequence[Discount]) -> Price:
     """What a list price is to this user; itself when no discount is agreed on it."""
     discount = _discount_on(price.series, discounts)
     return _less(price, discount) if discount else price
+
+
+def discounted_past(known: Past, discounts: Sequence[Discount]) -> Past:
+    """All prices of the past as they would have been to this user."""
+    return {
+        series: tuple(discounted(price, discounts) for price in held)
+        for series, held in known.items()
+    }
 
 
 def _discount_on(series: Series, discounts: Sequence[Discount]) -> Discount | None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from breakeven.app import App
 from breakeven.chart import chart
-from breakeven.discounts import discounted
+from breakeven.discounts import discounted_past
 from breakeven.output import Format, Row, Shape
 from comparator.channels.wording import figure
 from comparator.timeline import Moment, timeline
@@ -32,11 +32,7 @@ def moments(app: App, workload: Workload, until: datetime) -> list[Moment]:
     with reading(app.engine) as connection:
         known = offers(connection, until)
         prices = past(connection, workload.may_need(known), until)
-        agreed = app.settings.aws.discounts
-        mine = {
-            series: tuple(discounted(price, agreed) for price in held)
-            for series, held in prices.items()
-        }
+        mine = discounted_past(prices, app.settings.aws.discounts)
         return _changes(list(timeline(workload, mine, until, known)))
 
 
