@@ -190,7 +190,7 @@ def _cause(part: _Part, before: Snapshot, after: Snapshot, share: Decimal | None
     points = (each[name] for each in (new, old) for name in names if name in each)
     evidence: Mapping[str, str] = next(filter(None, (p.get("evidence") for p in points)), {})
     label = _label(part, before, after)
-    return Cause(label, _words(old, names), _words(new, names), share, evidence)
+    return Cause(label, _words(old, names, label), _words(new, names, label), share, evidence)
 
 
 def _label(part: _Part, before: Snapshot, after: Snapshot) -> str:
@@ -208,9 +208,10 @@ def _told(part: _Part, old: _Inputs, new: _Inputs) -> list[str]:
     return [name for name in names if every[name].get("kind") != "definition"] or names
 
 
-def _words(inputs: _Inputs, names: Iterable[str]) -> str:
+def _words(inputs: _Inputs, names: Iterable[str], label: str) -> str:
+    """Values with units; with names, too, where the label is not theirs."""
     known = {name: inputs[name] for name in names if name in inputs}
     values = {n: f"{digits(Decimal(each['value']))} {each['unit']}" for n, each in known.items()}
-    if len(values) > 1:
-        return "; ".join(f"{name} {words}" for name, words in values.items())
-    return next(iter(values.values()), "not counted")
+    if [*values] == [label]:
+        return values[label]
+    return "; ".join(f"{name} {words}" for name, words in values.items()) or "not counted"

@@ -153,7 +153,7 @@ def test_an_input_in_the_place_of_another_is_one_cause() -> None:
     after = at(RENTED + "hourly = 19.22", instance="32.77", training="8")
     assert found(before, after).keys() == {"own rate of the machine"}
     (cause,) = causes(before.snapshot(), after.snapshot())
-    assert (cause.before, cause.after) == ("32.77 USD for an hour", "19.22 USD/hour")
+    assert (cause.before, cause.after) == (f"{P4D} 32.77 USD for an hour", "19.22 USD/hour")
 
 
 def test_a_table_in_the_place_of_a_fitted_law_is_one_cause() -> None:

@@ -170,13 +170,28 @@ def ratio_history(
 @click.command()
 @click.argument("workload")
 @click.option("--as-of", type=WHEN, help="At the prices of that time.")
+@click.option("--since", type=WHEN, help="Instead: what moved the ratio since that time.")
+@click.option("--beside", metavar="WORKLOAD", help="Instead: why it isn't the ratio of that one.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
-def explain(context: Context, workload: str, as_of: datetime | None, as_json: bool) -> None:
+def explain(
+    context: Context,
+    workload: str,
+    as_of: datetime | None,
+    since: datetime | None,
+    beside: str | None,
+    as_json: bool,
+) -> None:
     """What stands behind a ratio: inputs, working, break-even.
 
     Exit 1 when there is no ratio because a price is missing.
     """
+    if since or beside:
+        from breakeven.explaining import changed, written
+
+        change = changed(context.asked(), workload, as_of, since, beside)
+        click.echo(written(change, as_json=as_json))
+        sys.exit(UNKNOWN if change.factor is None else 0)
     from breakeven.views import explained
 
     text, missing = explained(context.asked(), workload, as_of, as_json=as_json)
