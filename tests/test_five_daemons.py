@@ -42,8 +42,9 @@ def time_told():
         return connection.execute(select(Heartbeat.at)).scalar_one()
 
 
-def run(name, now):
+def run(name):
     global fate
+    now = time_told()
     mine = schedule.claim(engine, name, now, hour)
     if mine is None:
         return
@@ -63,7 +64,7 @@ def run(name, now):
 
 while (now := time_told()).year < 3000:
     for name in schedule.due(engine, tuple(sources), now, hour):
-        run(name, now)
+        run(name)
     time.sleep(0.01)
 """
 
