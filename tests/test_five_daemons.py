@@ -18,7 +18,7 @@ from pricebook.schema import open_book
 from pricebook.tables import Heartbeat, Partition, Run
 
 SOURCES = ("first", "second", "third")
-SLOTS = int(os.environ.get("BREAKEVEN_SHARED_SLOTS", "10"))
+SLOTS = int(os.environ.get("BREAKEVEN_SHARED_SLOTS", "6"))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 PATIENCE_SECONDS = 60
@@ -45,8 +45,8 @@ def time_told():
 def run(name):
     global fate
     now = time_told()
-    mine = schedule.claim(engine, name, now, hour)
-    if mine is None:
+    mine = now.year < 3000 and schedule.claim(engine, name, now, hour)
+    if not mine:
         return
     if fate == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
