@@ -25,7 +25,7 @@ from comparator.rules.machine import step
 from comparator.rules.price_change import PriceChange
 from comparator.rules.rulebook import Rule, check_rules
 from comparator.rules.source_health import Reviews, SourceHealth
-from comparator.rules.state import UNKNOWN, State, instant
+from comparator.rules.state import FRESH, UNKNOWN, State, instant
 from comparator.rules.told import Memory, News
 from comparator.way import Prices
 from comparator.workload import Workload
@@ -117,19 +117,17 @@ class _Run:
         """The rules that are no crossings; an edited one takes what it finds for known."""
         at, semantics = self.facts.at, _digest(rule)
         edited = stored is not None and stored["semantics"] != semantics
-        since = max(at, instant(stored["since"])) if stored else at
-        memory: Memory = stored["memory"] if stored and not edited else {}
-        looked_from = instant(stored["since"]) if stored and not edited else at
-        memory, news = _news(rule, memory, self.facts, looked_from)
-        events = [self._event(rule, self.facts.with_evidence(one)) for one in news]
+        memory, since = ({}, at) if edited or not stored else _remembered(stored)
+        memory, news = _news(rule, memory, self.facts, since)
+        events = [self.facts.with_evidence(one).event(rule, at) for one in news]
         if edited:
             words = "The rule was edited; what it finds now counts as known."
-            events = [self._event(rule, News("rule_edited", "watching", words))]
+            events = [News("rule_edited", "watching", words).event(rule, at)]
         for event in events:
             self._record(event, () if edited else rule.receivers)
-        columns = {"state": "watching", "health": "fresh", "watermark": since}
-        details = {"memory": memory, "since": isoformat(since), "open": False}
-        self._store(rule, {**columns, "semantics": semantics}, details)
+        until = max(since, at)
+        columns = {"state": "watching", "health": FRESH, "watermark": until, "semantics": semantics}
+        self._store(rule, columns, {"memory": memory, "until": isoformat(until), "open": False})
         return events
 
     def _closed(self, name: str, stored: _Stored, *, removed: bool) -> Event:
@@ -146,26 +144,13 @@ class _Run:
             workload=known["workload"],
             severity=known["severity"],
             threshold=known["threshold"],
+            since=State.restore(stored["state"]).since if stored["open"] else None,
             text=f"The rule was {what}.{ended}",
         )
         told = [one for one in known["receivers"] if one in self.receivers]
         self._record(event, told if stored["open"] else ())
         ledger.drop_state(self.connection, name)
         return event
-
-    def _event(self, rule: _ToldOnce, news: News) -> Event:
-        return Event(
-            secrets.token_hex(8),
-            rule.name,
-            news.kind,
-            news.state,
-            self.facts.at,
-            severity=rule.severity,
-            threshold=rule.threshold,
-            since=news.since,
-            why=news.why,
-            text=news.text,
-        )
 
     def _record(self, event: Event, receivers: Collection[str]) -> None:
         ledger.record(self.connection, event, receivers)
@@ -179,6 +164,10 @@ class _Run:
         }
         kept = {"kind": type(rule).__name__, "rule": known, **details}
         ledger.store_state(self.connection, rule.name, columns, kept)
+
+
+def _remembered(stored: _Stored) -> tuple[Memory, datetime]:
+    return stored["memory"], instant(stored["until"])
 
 
 def _news(

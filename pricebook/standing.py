@@ -77,8 +77,8 @@ def waiting(connection: Connection) -> tuple[Waiting, ...]:
 
 
 def scheduled(connection: Connection, at: datetime) -> tuple[Scheduled, ...]:
-    """Every price that is announced, and not cancelled, for a time after `at`, soonest first."""
-    query = _last_said().where(PriceRow.valid_from > at).order_by(PriceRow.valid_from)
+    """Every price that, as known at `at`, is announced for a later time, soonest first."""
+    query = _last_said(at).where(PriceRow.valid_from > at).order_by(PriceRow.valid_from)
     return tuple(
         Scheduled(series_of(row), row.valid_from, row.amount) for row in connection.execute(query)
     )
@@ -86,7 +86,7 @@ def scheduled(connection: Connection, at: datetime) -> tuple[Scheduled, ...]:
 
 def came_into_force(connection: Connection, since: datetime, until: datetime) -> tuple[Change, ...]:
     """What announced prices changed when their day came, after `since` and up to `until`."""
-    query = _last_said().where(PriceRow.valid_from > since, PriceRow.valid_from <= until)
+    query = _last_said(until).where(PriceRow.valid_from > since, PriceRow.valid_from <= until)
     return tuple(
         change
         for row in connection.execute(query.order_by(PriceRow.valid_from))
@@ -139,20 +139,21 @@ def _worst(source: str, found: list[Standing]) -> Standing:
     return Standing(source, None if None in times else oldest, worst.failures, worst.reason)
 
 
-def _last_said() -> Any:
-    """Announced prices that nothing recorded later for the same day has superseded."""
+def _last_said(known: datetime) -> Any:
+    """Announced prices that, as known then, nothing recorded later for the same day superseded."""
     later = PriceRow.__table__.alias()
     superseded = select(later.c.series_id).where(
         later.c.series_id == PriceRow.series_id,
         later.c.valid_from == PriceRow.valid_from,
         later.c.recorded_at > PriceRow.recorded_at,
+        later.c.recorded_at <= known,
     )
     # Written out, so that the partial index on announced prices serves.
     is_announced = PriceRow.basis == literal_column(f"'{ANNOUNCED}'")
     return (
         select(*SERIES, PriceRow.valid_from, PriceRow.amount)
         .join(PriceRow, PriceRow.series_id == SeriesRow.id)
-        .where(is_announced, ~superseded.exists())
+        .where(is_announced, PriceRow.recorded_at <= known, ~superseded.exists())
     )
 
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from comparator.event import Cause
+from comparator.event import Cause, Event
 from pricebook.config import Table
 from pricebook.quote import METERS, Series
 
 Memory: TypeAlias = Mapping[str, Any]
 """What such a rule has told, as JSON: what a restart needs."""
+
+
+class ToldOnce(Protocol):
+    """What an event takes from such a rule."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def threshold(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,21 @@ class News:
     why: tuple[Cause, ...] = ()
     since: datetime | None = None
     series: Series | None = None
+
+    def event(self, rule: ToldOnce, at: datetime) -> Event:
+        """As people are told of it."""
+        return Event(
+            secrets.token_hex(8),
+            rule.name,
+            self.kind,
+            self.state,
+            at,
+            severity=rule.severity,
+            threshold=rule.threshold,
+            since=self.since,
+            why=self.why,
+            text=self.text,
+        )
 
 
 @dataclass(frozen=True, slots=True)
