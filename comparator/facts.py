@@ -79,8 +79,8 @@ class Facts:
         for end in closings(self.at) if rule.ends else ():
             if rule.prices.fits_meter(end.seller, end.meter):
                 words = key_of(end.closes, end.seller, end.meter, end.whose)
-                told = end.told(min(self.at, end.closes - _INSTANT))
-                yield Coming(words, end.closes, News("offer_closes", "ahead", f"{told}."))
+                news = News("offer_closes", "ahead", f"{end.told(self.at)}.")
+                yield Coming(words, end.closes, news)
 
     def with_evidence(self, news: News) -> News:
         """The same with where the price was read that moved."""

@@ -149,6 +149,10 @@ class TestCrossing:
             cost_unit="USD per 10^6 tokens",
             verdict="v3 is cheaper",
             why=fired.why,
+            flips=(
+                "openai gpt input at 0.8571 USD for 10^6 tokens (now 1)",
+                "deepseek v3 input at 1.05 USD for 10^6 tokens (now 0.9)",
+            ),
         )
         assert expected == fired
         (why,) = fired.why
@@ -390,7 +394,8 @@ class TestEdited:
         (removed,) = world.judge(3).events
         expected = "The rule was removed. That ends the episode that was open; it isn't resolved."
         assert ("rule_removed", expected) == (removed.kind, removed.text)
-        assert ("bot", "ratio falls below 1") == (removed.workload, removed.threshold)
+        about = removed.workload, removed.threshold, removed.since
+        assert ("bot", "ratio falls below 1", at(1)) == about
         told = {row.receiver for row in world.rows(Message) if row.event_id == removed.id}
         assert {"mail", "slack"} == told
 

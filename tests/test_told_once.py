@@ -226,7 +226,14 @@ class TestSources:
         expected = (
             "openai was last read 2026-08-21T10:00:00Z; 3 tries have failed since: answered 503"
         )
-        assert (expected, NOON - 2 * HOUR) == (news.text, news.since)
+        assert expected == news.text
+
+    def test_one_story(self) -> None:
+        """All that is told of a source until it is read again began at one time."""
+        memory, (error,) = self.RULE.watch({}, [standing(3, 2)], NOON)
+        memory, (stale,) = self.RULE.watch(memory, [standing(4, 30)], NOON + HOUR)
+        _, (recovered,) = self.RULE.watch(memory, [standing(0)], NOON + DAY)
+        assert [NOON] * 3 == [error.since, stale.since, recovered.since]
 
     def test_each_source_for_itself(self) -> None:
         """One that is ill hides no other, and one that isn't watched says nothing."""

@@ -85,11 +85,8 @@ def _baseline(rule: Crossing, state: State, seen: Observation, figure: Range) ->
         after = replace(_open(after, seen.at, figure), calm=None, level=level, paged=send)
     if not edited and not level:
         return after, ()
-    kind, episode = ("rule_edited", state if state.is_open else after) if edited else _INITIAL
-    return after, (Transition.of(kind, after.name, seen, state, episode or after, send=send),)
-
-
-_INITIAL: tuple[str, State | None] = ("initial", None)
+    kind, episode = "rule_edited" if edited else "initial", state if state.is_open else after
+    return after, (Transition.of(kind, after.name, seen, state, episode, send=send),)
 
 
 def _timed(rule: Crossing, state: State, seen: Observation) -> State:

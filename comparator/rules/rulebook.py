@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import TypeAlias
 
 from comparator import measure
@@ -13,7 +14,7 @@ from comparator.rules.header import Collecting
 from comparator.rules.price_change import PriceChange, read_price_change
 from comparator.rules.source_health import Reviews, SourceHealth, read_sources
 from comparator.workload import Workload
-from pricebook.config import Table
+from pricebook.config import Table, load
 from pricebook.errors import ConfigError
 
 Rule: TypeAlias = Crossing | PriceChange | Ahead | SourceHealth | Reviews
@@ -52,6 +53,12 @@ def read_rule(table: Table, collecting: Collecting) -> Rule:
     near = difflib.get_close_matches(words, EXAMPLES, n=1) or EXAMPLES
     what = f'write it like "{near[0]}"; docs/rules.md has every condition'
     raise table.error("when", f"is {words!r}; {what}")
+
+
+def example_rules() -> tuple[Rule, ...]:
+    """The rules that are shipped with breakeven, on the workloads that are."""
+    file = Path(__file__).parents[1] / "examples.toml"
+    return tuple(read_rule(one, Collecting()) for one in load(file).tables("rule"))
 
 
 def check_rules(

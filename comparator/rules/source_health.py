@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from comparator.rules import header
 from comparator.rules.header import Collecting
+from comparator.rules.state import instant
 from comparator.rules.told import Memory, News
 from pricebook.config import Table
 from pricebook.quote import isoformat
@@ -47,10 +48,10 @@ class SourceHealth:
         for one in standings:
             if one.source not in self.sources:
                 continue
-            before = memory.get(one.source, [])
+            since, *before = memory.get(one.source, [isoformat(at)])
             now = [] if not one.failures else [*before, *self._new(before, one, at)]
-            told += list(_tell(one, before, now))
-            ill |= {one.source: now} if now else {}
+            told += list(_tell(one, before, now, instant(since)))
+            ill |= {one.source: [since, *now]} if now else {}
         return ill, told
 
     def _new(self, before: list[str], one: Standing, at: datetime) -> Iterator[str]:
@@ -113,14 +114,14 @@ def _failures(table: Table) -> int:
     return failures
 
 
-def _tell(one: Standing, before: list[str], now: list[str]) -> Iterator[News]:
+def _tell(one: Standing, before: list[str], now: list[str], since: datetime) -> Iterator[News]:
     if before and not now:
-        yield News("source_recovered", "fresh", f"{one.source} is read again.")
+        yield News("source_recovered", "fresh", f"{one.source} is read again.", since=since)
         return
     new = [word for word in now if word not in before]
     if new:
         kind = "source_error" if "error" in new else "source_stale"
-        yield News(kind, new[0], _told(one), since=one.verified_at)
+        yield News(kind, new[0], _told(one), since=since)
 
 
 def _told(one: Standing) -> str:
