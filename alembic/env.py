@@ -3,13 +3,13 @@
 from alembic import context
 
 from pricebook.schema import connect
-from pricebook.tables import Base
+from pricebook.tables import METADATA
 
 config = context.config
 
 
 def _migrate(connection: object) -> None:
-    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+    context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,107 +1,153 @@
-"""The schema: the only file with column types. Secrets and webhook URLs have no column here."""
+"""The schema: the only file with column types. Secrets and webhook URLs have no column here.
+
+The tables are those of SQLAlchemy's Core: nothing here needs its ORM, and importing that takes as
+long as a question at the prompt does without it.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import ForeignKey, Index, Integer, MetaData, Text, UniqueConstraint, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnClause,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
 
 from pricebook.types import Document, Exact, Instant, Money
 
+Kind = TypeVar("Kind")
 
-class Base(DeclarativeBase):
-    """Names of constraints are fixed, so that migrations can speak of them on both databases."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        str: Text,
-        datetime: Instant,
-        dict[str, Any]: Document,
-        list[Any]: Document,
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
     }
+)
+"""Names of constraints are fixed, so that migrations can speak of them on both databases."""
 
 
-class Partition(Base):
+def required(
+    kind: type[TypeEngine[Kind]] | TypeEngine[Kind], *more: SchemaItem, **options: Any
+) -> ColumnClause[Kind]:
+    """A column that always has a value; its name is that of the attribute.
+
+    A `Column`, in fact; but type checkers take one of those in a class for SQLAlchemy's own way of
+    declaring tables.
+    """
+    return Column(kind, *more, nullable=False, **options)
+
+
+def optional(
+    kind: type[TypeEngine[Kind]] | TypeEngine[Kind], *more: SchemaItem, **options: Any
+) -> ColumnClause[Kind | None]:
+    """A column that may be NULL."""
+    return Column(kind, *more, nullable=True, **options)
+
+
+class Rows:
+    """A table whose columns are attributes; in statements the class stands for its table."""
+
+    __tablename__: ClassVar[str]
+    __table_args__: ClassVar[tuple[SchemaItem, ...]] = ()
+    __table__: ClassVar[Table]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        columns = {name: one for name, one in vars(cls).items() if isinstance(one, Column)}
+        for name, column in columns.items():
+            column.name = column.key = name
+        cls.__table__ = Table(
+            cls.__tablename__, METADATA, *columns.values(), *cls.__table_args__, **options
+        )
+
+    @classmethod
+    def __clause_element__(cls) -> Table:
+        return cls.__table__
+
+
+class Partition(Rows):
     """What one look covers as a whole: a seller's page, a region's price list."""
 
     __tablename__ = "partition"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    id = required(Integer, primary_key=True)
+    name = required(Text, unique=True)
     """`openai`, `aws-ec2/us-east-1`; the part before the slash is the source."""
 
 
-class Run(Base):
+class Run(Rows):
     """One attempt at a partition. `complete`: a look that renews "last verified" of all it saw."""
 
     __tablename__ = "run"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id))
-    at: Mapped[datetime]
-    outcome: Mapped[str]
+    id = required(Integer, primary_key=True)
+    partition_id = required(Integer, ForeignKey(Partition.id))
+    at = required(Instant)
+    outcome = required(Text)
     """complete, partial (some rows set aside or a form missing: nothing is withdrawn), failed."""
-    reason: Mapped[str] = mapped_column(default="")
-    quotes: Mapped[int] = mapped_column(default=0)
-    changes: Mapped[int] = mapped_column(default=0)
-    held: Mapped[int] = mapped_column(default=0)
+    reason = required(Text, default="")
+    quotes = required(Integer, default=0)
+    changes = required(Integer, default=0)
+    held = required(Integer, default=0)
 
     __table_args__ = (Index(None, "partition_id", "at"),)
 
 
-class Evidence(Base):
+class Evidence(Rows):
     """A raw answer in the evidence store, by the SHA-256 of its bytes."""
 
     __tablename__ = "evidence"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    sha256: Mapped[str] = mapped_column(unique=True)
-    bytes: Mapped[int]
-    stored_at: Mapped[datetime]
+    id = required(Integer, primary_key=True)
+    sha256 = required(Text, unique=True)
+    bytes = required(Integer)
+    stored_at = required(Instant)
 
 
-class Fetch(Base):
+class Fetch(Rows):
     """One answer of a run: which address gave which evidence, and what to ask with next time."""
 
     __tablename__ = "fetch"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey(Run.id), index=True)
-    evidence_id: Mapped[int] = mapped_column(ForeignKey(Evidence.id))
-    url: Mapped[str]
-    form: Mapped[str]
-    at: Mapped[datetime]
-    etag: Mapped[str | None]
-    last_modified: Mapped[str | None]
+    id = required(Integer, primary_key=True)
+    run_id = required(Integer, ForeignKey(Run.id), index=True)
+    evidence_id = required(Integer, ForeignKey(Evidence.id))
+    url = required(Text)
+    form = required(Text)
+    at = required(Instant)
+    etag = optional(Text)
+    last_modified = optional(Text)
 
     __table_args__ = (Index(None, "url", "at"),)
 
 
-class SeriesRow(Base):
+class SeriesRow(Rows):
     """A `pricebook.quote.Series`: the qualifiers that people filter by, the rest in `more`."""
 
     __tablename__ = "series"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    seller: Mapped[str]
-    product: Mapped[str]
-    meter: Mapped[str]
-    unit: Mapped[str]
-    currency: Mapped[str]
-    service_tier: Mapped[str] = mapped_column(default="")
-    region: Mapped[str] = mapped_column(default="")
-    term: Mapped[str] = mapped_column(default="")
-    more: Mapped[str] = mapped_column(default="")
+    id = required(Integer, primary_key=True)
+    seller = required(Text)
+    product = required(Text)
+    meter = required(Text)
+    unit = required(Text)
+    currency = required(Text)
+    service_tier = required(Text, default="")
+    region = required(Text, default="")
+    term = required(Text, default="")
+    more = required(Text, default="")
     """The other qualifiers as canonical JSON; "" when there are none (NULLs are never equal)."""
 
     __table_args__ = (
@@ -122,52 +168,45 @@ class SeriesRow(Base):
     )
 
 
-class PriceRow(Base):
+class PriceRow(Rows, sqlite_with_rowid=False):
     """A change of a series, append-only; `amount` NULL: withdrawn. The next row ends it."""
 
     __tablename__ = "price"
 
-    series_id: Mapped[int] = mapped_column(
-        ForeignKey(SeriesRow.id), primary_key=True, autoincrement=False
-    )
-    valid_from: Mapped[datetime] = mapped_column(primary_key=True)
-    recorded_at: Mapped[datetime] = mapped_column(primary_key=True)
-    amount: Mapped[Decimal | None] = mapped_column(Money)
-    run_id: Mapped[int] = mapped_column(ForeignKey(Run.id))
-    basis: Mapped[str]
+    series_id = required(Integer, ForeignKey(SeriesRow.id), primary_key=True, autoincrement=False)
+    valid_from = required(Instant, primary_key=True)
+    recorded_at = required(Instant, primary_key=True)
+    amount = optional(Money)
+    run_id = required(Integer, ForeignKey(Run.id))
+    basis = required(Text)
     """announced, documented, observed, imported; cancelled: an announced change was taken back."""
 
     __table_args__ = (
-        # Every look asks which announced prices have come into force; they are few.
+        # Every look asks which announced prices have come into force; they are few. On both
+        # databases it is of `basis = 'announced'` alone, which only the migration says: an option
+        # of PostgreSQL's named here would import its dialect for every question to SQLite.
         Index(
             "ix_price_announced",
             "valid_from",
-            sqlite_where=text("basis = 'announced'"),
-            postgresql_where=text("basis = 'announced'"),
         ),
-        {"sqlite_with_rowid": False},
     )
 
 
-class Quoted(Base):
+class Quoted(Rows, sqlite_with_rowid=False):
     """What the page printed, for accepted changes of scraped sources."""
 
     __tablename__ = "quoted"
 
-    series_id: Mapped[int] = mapped_column(
-        ForeignKey(SeriesRow.id), primary_key=True, autoincrement=False
-    )
-    valid_from: Mapped[datetime] = mapped_column(primary_key=True)
-    recorded_at: Mapped[datetime] = mapped_column(primary_key=True)
-    text: Mapped[str]
-    printed_unit: Mapped[str]
-    location: Mapped[str]
-    fetch_id: Mapped[int | None] = mapped_column(ForeignKey(Fetch.id))
-
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    series_id = required(Integer, ForeignKey(SeriesRow.id), primary_key=True, autoincrement=False)
+    valid_from = required(Instant, primary_key=True)
+    recorded_at = required(Instant, primary_key=True)
+    text = required(Text)
+    printed_unit = required(Text)
+    location = required(Text)
+    fetch_id = optional(Integer, ForeignKey(Fetch.id))
 
 
-class Current(Base):
+class Current(Rows):
     """The last accepted reading of a series, kept in the transaction that writes its price.
 
     `unseen_since`: the first look in a row, complete or not, in which it could not be read: it was
@@ -176,148 +215,145 @@ class Current(Base):
 
     __tablename__ = "current"
 
-    series_id: Mapped[int] = mapped_column(
-        ForeignKey(SeriesRow.id), primary_key=True, autoincrement=False
-    )
-    partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id), index=True)
-    amount: Mapped[Decimal | None] = mapped_column(Money)
-    valid_from: Mapped[datetime]
-    recorded_at: Mapped[datetime]
-    basis: Mapped[str]
-    unseen_since: Mapped[datetime | None]
-    missing_since: Mapped[datetime | None]
+    series_id = required(Integer, ForeignKey(SeriesRow.id), primary_key=True, autoincrement=False)
+    partition_id = required(Integer, ForeignKey(Partition.id), index=True)
+    amount = optional(Money)
+    valid_from = required(Instant)
+    recorded_at = required(Instant)
+    basis = required(Text)
+    unseen_since = optional(Instant)
+    missing_since = optional(Instant)
 
     __table_args__ = (
-        # Who looks for the few that were not seen doesn't go through a million that were.
+        # Who looks for the few that were not seen doesn't go through a million that were: it is of
+        # `unseen_since IS NOT NULL` alone, as the migration says.
         Index(
             "ix_current_unseen",
             "partition_id",
-            sqlite_where=text("unseen_since IS NOT NULL"),
-            postgresql_where=text("unseen_since IS NOT NULL"),
         ),
     )
 
 
-class ListMemory(Base):
+class ListMemory(Rows):
     """What is remembered of the last price list of a partition, written in the transaction that
     enters it: its version, and digests of its lines (`scraper.aws.line_memory`)."""
 
     __tablename__ = "list_memory"
 
-    partition_id: Mapped[int] = mapped_column(
-        ForeignKey(Partition.id), primary_key=True, autoincrement=False
+    partition_id = required(
+        Integer, ForeignKey(Partition.id), primary_key=True, autoincrement=False
     )
-    run_id: Mapped[int] = mapped_column(ForeignKey(Run.id))
+    run_id = required(Integer, ForeignKey(Run.id))
     """The run that entered this list."""
-    version: Mapped[str]
-    memory: Mapped[bytes]
+    version = required(Text)
+    memory = required(LargeBinary)
 
 
-class Review(Base):
+class Review(Rows):
     """What the gate set aside: never compared, never alerted on, until a person or a look says."""
 
     __tablename__ = "review"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    partition_id: Mapped[int] = mapped_column(ForeignKey(Partition.id))
-    series_id: Mapped[int | None] = mapped_column(ForeignKey(SeriesRow.id))
-    run_id: Mapped[int] = mapped_column(ForeignKey(Run.id))
-    opened_at: Mapped[datetime]
-    seen_at: Mapped[datetime]
-    reason: Mapped[str]
-    location: Mapped[str]
-    text: Mapped[str]
-    amount: Mapped[Decimal | None] = mapped_column(Money)
-    valid_from: Mapped[datetime | None]
-    printed_unit: Mapped[str] = mapped_column(default="")
-    curable: Mapped[bool] = mapped_column(default=False)
+    id = required(Integer, primary_key=True)
+    partition_id = required(Integer, ForeignKey(Partition.id))
+    series_id = optional(Integer, ForeignKey(SeriesRow.id))
+    run_id = required(Integer, ForeignKey(Run.id))
+    opened_at = required(Instant)
+    seen_at = required(Instant)
+    reason = required(Text)
+    location = required(Text)
+    text = required(Text)
+    amount = optional(Money)
+    valid_from = optional(Instant)
+    printed_unit = required(Text, default="")
+    curable = required(Boolean, default=False)
     """Whether a second look at another time that says the same is proof enough."""
-    status: Mapped[str] = mapped_column(default="open")
+    status = required(Text, default="open")
     """open, accepted or rejected (by a person), closed (a look accepted it, or it is gone)."""
-    decided_at: Mapped[datetime | None]
+    decided_at = optional(Instant)
 
     __table_args__ = (Index(None, "partition_id", "status"),)
 
 
-class Product(Base):
+class Product(Rows):
     """Facts about a product that are no prices: the GPUs of an EC2 machine."""
 
     __tablename__ = "product"
 
-    seller: Mapped[str] = mapped_column(primary_key=True)
-    product: Mapped[str] = mapped_column(primary_key=True)
-    recorded_at: Mapped[datetime] = mapped_column(primary_key=True)
-    facts: Mapped[dict[str, Any]]
+    seller = required(Text, primary_key=True)
+    product = required(Text, primary_key=True)
+    recorded_at = required(Instant, primary_key=True)
+    facts = required(Document)
 
 
-class Ratio(Base):
+class Ratio(Rows):
     """A workload's ratio when it changed: low, point, high of both costs and of the ratio."""
 
     __tablename__ = "ratio"
 
-    workload: Mapped[str] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(primary_key=True)
-    low: Mapped[Decimal | None] = mapped_column(Exact)
-    point: Mapped[Decimal | None] = mapped_column(Exact)
-    high: Mapped[Decimal | None] = mapped_column(Exact)
-    health: Mapped[str]
-    calculation: Mapped[str]
+    workload = required(Text, primary_key=True)
+    at = required(Instant, primary_key=True)
+    low = optional(Exact)
+    point = optional(Exact)
+    high = optional(Exact)
+    health = required(Text)
+    calculation = required(Text)
     """Digest of the workload's settings and the formulas' version: what else moves a ratio."""
-    details: Mapped[dict[str, Any]]
+    details = required(Document)
 
 
-class RuleState(Base):
+class RuleState(Rows):
     """Where a rule stands; `state` and `health` apart, so that missing data moves neither."""
 
     __tablename__ = "rule_state"
 
-    rule: Mapped[str] = mapped_column(primary_key=True)
-    state: Mapped[str]
-    health: Mapped[str]
-    watermark: Mapped[datetime | None]
-    semantics: Mapped[str]
-    details: Mapped[dict[str, Any]]
+    rule = required(Text, primary_key=True)
+    state = required(Text)
+    health = required(Text)
+    watermark = optional(Instant)
+    semantics = required(Text)
+    details = required(Document)
 
 
-class EventRow(Base):
+class EventRow(Rows):
     """A `comparator.event.Event`: recorded exactly once, with the prices that caused it."""
 
     __tablename__ = "event"
 
-    id: Mapped[str] = mapped_column(primary_key=True)
-    rule: Mapped[str]
-    workload: Mapped[str]
-    kind: Mapped[str]
-    state: Mapped[str]
-    at: Mapped[datetime] = mapped_column(index=True)
-    details: Mapped[dict[str, Any]]
+    id = required(Text, primary_key=True)
+    rule = required(Text)
+    workload = required(Text)
+    kind = required(Text)
+    state = required(Text)
+    at = required(Instant, index=True)
+    details = required(Document)
 
 
-class Message(Base):
+class Message(Rows):
     """The outbox: one row per event and receiver, tried until it is taken or shown as dead."""
 
     __tablename__ = "message"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    event_id: Mapped[str] = mapped_column(ForeignKey(EventRow.id))
-    receiver: Mapped[str]
-    reminder: Mapped[int] = mapped_column(default=0)
+    id = required(Integer, primary_key=True)
+    event_id = required(Text, ForeignKey(EventRow.id))
+    receiver = required(Text)
+    reminder = required(Integer, default=0)
     """0: the event's own message; else the number of a reminder that it still is so."""
-    status: Mapped[str] = mapped_column(default="pending")
+    status = required(Text, default="pending")
     """pending, delivered, refused, dead, silenced."""
-    created_at: Mapped[datetime]
-    next_attempt_at: Mapped[datetime]
-    attempts: Mapped[int] = mapped_column(default=0)
-    ambiguous: Mapped[bool] = mapped_column(default=False)
+    created_at = required(Instant)
+    next_attempt_at = required(Instant)
+    attempts = required(Integer, default=0)
+    ambiguous = required(Boolean, default=False)
     """An earlier attempt may have arrived: the next one says so, under the same id."""
-    outstanding: Mapped[list[Any] | None]
+    outstanding = optional(Document)
     """Mail addresses that are still to get it, when others already have; NULL: all of them."""
-    parcel: Mapped[str | None]
+    parcel = optional(Text)
     """Id of the notice that it is part of, once somebody may have that: it stays as it is."""
-    thread: Mapped[str | None]
+    thread = optional(Text)
     """Where it was told, in the channel's own words: what follows in its episode goes there."""
-    lease_owner: Mapped[str | None]
-    lease_until: Mapped[datetime | None]
+    lease_owner = optional(Text)
+    lease_until = optional(Instant)
 
     __table_args__ = (
         UniqueConstraint("event_id", "receiver", "reminder"),
@@ -325,64 +361,64 @@ class Message(Base):
     )
 
 
-class Attempt(Base):
+class Attempt(Rows):
     """One try to deliver a message, in the receiver's own words."""
 
     __tablename__ = "attempt"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    message_id: Mapped[int] = mapped_column(ForeignKey(Message.id), index=True)
-    at: Mapped[datetime]
-    outcome: Mapped[str]
+    id = required(Integer, primary_key=True)
+    message_id = required(Integer, ForeignKey(Message.id), index=True)
+    at = required(Instant)
+    outcome = required(Text)
     """delivered, never_sent, refused, ambiguous; silenced: not tried, and not going to be."""
-    code: Mapped[str] = mapped_column(default="")
-    reason: Mapped[str] = mapped_column(default="")
+    code = required(Text, default="")
+    reason = required(Text, default="")
 
 
-class Pause(Base):
+class Pause(Rows):
     """Until when a receiver wants nothing: it said so itself, or refused what it was given."""
 
     __tablename__ = "pause"
 
-    receiver: Mapped[str] = mapped_column(primary_key=True)
-    until: Mapped[datetime]
+    receiver = required(Text, primary_key=True)
+    until = required(Instant)
 
 
-class SilenceRow(Base):
+class SilenceRow(Rows):
     """A `comparator.silence.Silence`: nobody is told of what it matches until it ends."""
 
     __tablename__ = "silence"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    starts_at: Mapped[datetime]
-    ends_at: Mapped[datetime] = mapped_column(index=True)
-    reason: Mapped[str]
-    rule: Mapped[str] = mapped_column(default="")
-    workload: Mapped[str] = mapped_column(default="")
-    seller: Mapped[str] = mapped_column(default="")
-    pattern: Mapped[str] = mapped_column(default="")
+    id = required(Integer, primary_key=True)
+    starts_at = required(Instant)
+    ends_at = required(Instant, index=True)
+    reason = required(Text)
+    rule = required(Text, default="")
+    workload = required(Text, default="")
+    seller = required(Text, default="")
+    pattern = required(Text, default="")
 
 
-class Schedule(Base):
+class Schedule(Rows):
     """What is due when, and who is at it: `epoch` fences off a holder whose lease ran out."""
 
     __tablename__ = "schedule"
 
-    source: Mapped[str] = mapped_column(primary_key=True)
-    next_due: Mapped[datetime]
-    lease_owner: Mapped[str | None]
-    lease_until: Mapped[datetime | None]
-    epoch: Mapped[int] = mapped_column(Integer, default=0)
-    failures: Mapped[int] = mapped_column(Integer, default=0)
-    backoff_until: Mapped[datetime | None]
-    last_started: Mapped[datetime | None]
-    last_finished: Mapped[datetime | None]
+    source = required(Text, primary_key=True)
+    next_due = required(Instant)
+    lease_owner = optional(Text)
+    lease_until = optional(Instant)
+    epoch = required(Integer, default=0)
+    failures = required(Integer, default=0)
+    backoff_until = optional(Instant)
+    last_started = optional(Instant)
+    last_finished = optional(Instant)
 
 
-class Heartbeat(Base):
+class Heartbeat(Rows):
     """The last sign of life of each part of the daemon: tick, delivery."""
 
     __tablename__ = "heartbeat"
 
-    name: Mapped[str] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
+    name = required(Text, primary_key=True)
+    at = required(Instant)

@@ -81,4 +81,4 @@ def _in_utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC)
 
 
-Document = JSON(none_as_null=True)
+Document: TypeEngine[Any] = JSON(none_as_null=True)

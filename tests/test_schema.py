@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from pricebook import schema
 from pricebook.errors import ConfigError, DatabaseError, DatabaseTooNew
-from pricebook.tables import Base
+from pricebook.tables import METADATA
 
 
 def test_an_empty_database_is_brought_to_the_newest_schema(book: Engine) -> None:
@@ -24,7 +24,7 @@ def test_the_migrations_make_what_the_tables_say(book: Engine) -> None:
     with book.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
 
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_price_rows_have_no_row_id_on_sqlite(sqlite_book: Engine) -> None:
