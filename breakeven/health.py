@@ -17,7 +17,6 @@ from breakeven.discounts import prices_at
 from breakeven.output import table, write_json
 from breakeven.settings import EC2, Settings
 from comparator.ratio import evaluate
-from comparator.receivers import ready
 from comparator.workload import Workload
 from pricebook import runs
 from pricebook.errors import BreakevenError, ConfigError, UnknownInput
@@ -96,7 +95,7 @@ def checks(load: Callable[[], Settings]) -> Iterator[Check]:
     if EC2 in settings.source_names:
         yield _checked("AWS credentials", partial(_look_at_credentials, settings))
     for name, receiver in settings.receivers.items():
-        yield _checked(f"receiver {name}", partial(ready, receiver))
+        yield _checked(f"receiver {name}", receiver.channel.ready)
     if settings.rules and not settings.receivers:
         yield Check("receivers", "none is set: events are only listed by `breakeven alerts`")
 

@@ -6,18 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
-from comparator.channels import Receipt, aws, email, slack, slack_bot, webhook
+from comparator.channels import Channel, Receipt, apprise, aws, email, slack, slack_bot, webhook
 from comparator.channels.posting import is_guarded
 from comparator.notice import Notice
 from comparator.quiet import Wishes
 from pricebook.config import Secret, Table
 from pricebook.errors import ConfigError
-
-Channel: TypeAlias = (
-    slack.Webhook | slack_bot.Bot | email.Mailbox | webhook.SignedWebhook | aws.Topic | aws.Sender
-)
 
 _CHANNEL_ID = re.compile(r"[CG][A-Z0-9]{8,}")
 
@@ -67,43 +62,7 @@ def deliver(receiver: Receiver, notice: Notice, *, only: Sequence[str] | None = 
 
     Raises DeliveryFailed, or ConfigError when the receiver's secret can't be had.
     """
-    match receiver.channel:
-        case slack.Webhook() as hook:
-            return slack.send(hook, slack.render(notice))
-        case slack_bot.Bot() as bot:
-            return slack_bot.send(bot, notice)
-        case email.Mailbox() as box:
-            message = email.render(notice, box.sender, box.to)
-            return email.send(box, message, box.to if only is None else only)
-        case webhook.SignedWebhook() as signed:
-            return webhook.send(signed, notice)
-        case aws.Topic() as topic:
-            return aws.publish(topic, notice)
-        case aws.Sender() as sender:
-            return aws.mail(sender, notice)
-
-
-def ready(receiver: Receiver) -> str:
-    """What can be said of a receiver without sending: its secret is there. ConfigError else."""
-    match receiver.channel:
-        case slack.Webhook() as hook:
-            hook.url()
-            return "Slack webhook; its address is set"
-        case slack_bot.Bot() as bot:
-            bot.token.reveal()
-            return f"Slack channel {bot.channel}; the bot's token is set"
-        case email.Mailbox() as box:
-            if box.password:
-                box.password.reveal()
-            return f"mail to {', '.join(box.to)} by {box.host}, security {box.security}"
-        case webhook.SignedWebhook() as signed:
-            signed.url()
-            signed.key()
-            return "signed webhook; its address and its secret are set"
-        case aws.Topic() as topic:
-            return f"SNS topic {topic.arn}; the account is asked when something is sent"
-        case aws.Sender() as sender:
-            return f"mail to {', '.join(sender.to)} by SES in {sender.region}"
+    return receiver.channel.deliver(notice, only)
 
 
 def _slack(table: Table) -> slack.Webhook | slack_bot.Bot:
@@ -160,10 +119,15 @@ def _sender(table: Table) -> aws.Sender:
     return aws.Sender(table.text("region"), sender, to)
 
 
+def _service(table: Table) -> apprise.Service:
+    return apprise.Service(Secret.read(table.table("url")))
+
+
 CHANNELS: dict[str, Callable[[Table], Channel]] = {
     "slack": _slack,
     "email": _mailbox,
     "webhook": _signed,
     "sns": _topic,
     "ses": _sender,
+    "apprise": _service,
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+from comparator.notice import Notice
 
 Answer = TypeVar("Answer")
 
@@ -23,6 +25,21 @@ class Receipt:
     words: str
     outstanding: tuple[str, ...] = ()
     thread: str = ""
+
+
+class Channel(Protocol):
+    """A way to reach somebody, with all that it needs."""
+
+    def deliver(self, notice: Notice, only: Sequence[str] | None) -> Receipt:
+        """Send once. `only`: of a mail's recipients, these; None is all.
+
+        Raises DeliveryFailed, or ConfigError when a secret can't be had.
+        """
+        ...
+
+    def ready(self) -> str:
+        """What can be said without sending: its secrets are there. ConfigError else."""
+        ...
 
 
 def within(seconds: float, call: Callable[[], Answer]) -> Answer:

@@ -7,7 +7,7 @@ docs.aws.amazon.com/sns/latest/api/API_Publish.html.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,14 @@ class Topic:
 
     arn: str
 
+    def deliver(self, notice: Notice, only: Sequence[str] | None) -> Receipt:
+        """Publish it."""
+        return publish(self, notice)
+
+    def ready(self) -> str:
+        """Whether the account may is known when something is sent."""
+        return f"SNS topic {self.arn}; the account is asked when something is sent"
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
@@ -38,6 +46,14 @@ class Sender:
     region: str
     sender: str
     to: tuple[str, ...]
+
+    def deliver(self, notice: Notice, only: Sequence[str] | None) -> Receipt:
+        """Mail it."""
+        return mail(self, notice)
+
+    def ready(self) -> str:
+        """Whether the account may is known when something is sent."""
+        return f"mail to {', '.join(self.to)} by SES in {self.region}"
 
 
 def publish(topic: Topic, notice: Notice) -> Receipt:

@@ -83,6 +83,16 @@ class Mailbox:
                 ' write "tls" or "starttls"'
             )
 
+    def deliver(self, notice: Notice, only: Sequence[str] | None) -> Receipt:
+        """Mail it."""
+        return send(self, render(notice, self.sender, self.to), self.to if only is None else only)
+
+    def ready(self) -> str:
+        """That the password is there, where one is set."""
+        if self.password:
+            self.password.reveal()
+        return f"mail to {', '.join(self.to)} by {self.host}, security {self.security}"
+
 
 def check_addresses(where: str, sender: str, to: Sequence[str]) -> None:
     """ConfigError for what is no address, and when there is nobody to write to."""

@@ -51,6 +51,15 @@ class Webhook:
         """The address; ConfigError (without it) when it is missing or would go in clear."""
         return posting.address(self.secret)
 
+    def deliver(self, notice: Notice, only: Sequence[str] | None) -> Receipt:
+        """Post it."""
+        return send(self, render(notice))
+
+    def ready(self) -> str:
+        """That the address is there."""
+        self.url()
+        return "Slack webhook; its address is set"
+
 
 def render(notice: Notice) -> dict[str, Any]:
     """The payload of an incoming webhook, within all limits, whatever the events hold.

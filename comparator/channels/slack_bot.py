@@ -9,7 +9,7 @@ channels:history (groups:history in a private channel).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -44,6 +44,15 @@ class Bot:
     token: Secret
     channel: str
     api: str = API
+
+    def deliver(self, notice: Notice, only: Sequence[str] | None) -> Receipt:
+        """Post it, with its charts."""
+        return send(self, notice)
+
+    def ready(self) -> str:
+        """That the token is there."""
+        self.token.reveal()
+        return f"Slack channel {self.channel}; the bot's token is set"
 
 
 def render(notice: Notice, channel: str) -> dict[str, Any]:

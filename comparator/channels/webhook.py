@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -48,6 +49,16 @@ class SignedWebhook:
             return base64.b64decode(text.removeprefix(_PREFIX), validate=True)
         except binascii.Error:
             raise ConfigError(f"{self.secret.where}: what follows whsec_ is no base64") from None
+
+    def deliver(self, notice: Notice, only: Sequence[str] | None) -> Receipt:
+        """Post it."""
+        return send(self, notice)
+
+    def ready(self) -> str:
+        """That address and secret are there."""
+        self.url()
+        self.key()
+        return "signed webhook; its address and its secret are set"
 
 
 def render(notice: Notice) -> dict[str, Any]:
