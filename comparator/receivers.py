@@ -1,4 +1,7 @@
-"""Who is told, and how: the `[[receiver]]` tables, and one delivery to one of them."""
+"""Who is told, and how: the `[[receiver]]` tables, and one delivery to one of them.
+
+A channel is imported when a receiver has it: what they stand on is slow to load.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from comparator.channels import Channel, Receipt, apprise, aws, email, slack, slack_bot, webhook
-from comparator.channels.posting import is_guarded
+from comparator.channels import Channel, Receipt
 from comparator.notice import Notice
 from comparator.quiet import Wishes
 from pricebook.config import Secret, Table
@@ -28,6 +30,8 @@ class Receiver:
     @property
     def has_threads(self) -> bool:
         """Whether each of its messages belongs to one thread: then episodes don't share one."""
+        from comparator.channels import slack_bot
+
         return isinstance(self.channel, slack_bot.Bot)
 
 
@@ -65,7 +69,10 @@ def deliver(receiver: Receiver, notice: Notice, *, only: Sequence[str] | None = 
     return receiver.channel.deliver(notice, only)
 
 
-def _slack(table: Table) -> slack.Webhook | slack_bot.Bot:
+def _slack(table: Table) -> Channel:
+    from comparator.channels import slack, slack_bot
+    from comparator.channels.posting import is_guarded
+
     by_webhook, by_token = table.has("webhook"), table.has("token")
     if by_webhook == by_token:
         if not by_webhook:
@@ -82,7 +89,9 @@ def _slack(table: Table) -> slack.Webhook | slack_bot.Bot:
     return slack_bot.Bot(Secret.read(table.table("token")), channel, api)
 
 
-def _mailbox(table: Table) -> email.Mailbox:
+def _mailbox(table: Table) -> Channel:
+    from comparator.channels import email
+
     security = table.choice("security", email.SECURITIES, "starttls")
     sender = table.text("from")
     password = Secret.read(table.table("password")) if table.has("password") else None
@@ -101,25 +110,33 @@ def _mailbox(table: Table) -> email.Mailbox:
     )
 
 
-def _signed(table: Table) -> webhook.SignedWebhook:
+def _signed(table: Table) -> Channel:
+    from comparator.channels import webhook
+
     url, secret = Secret.read(table.table("url")), Secret.read(table.table("secret"))
     return webhook.SignedWebhook(url, secret)
 
 
-def _topic(table: Table) -> aws.Topic:
+def _topic(table: Table) -> Channel:
+    from comparator.channels import aws
+
     arn = table.text("topic")
     if not aws.TOPIC.fullmatch(arn):
         raise table.error("topic", f"is {arn!r}; write its ARN, arn:aws:sns:REGION:ACCOUNT:NAME")
     return aws.Topic(arn)
 
 
-def _sender(table: Table) -> aws.Sender:
+def _sender(table: Table) -> Channel:
+    from comparator.channels import aws, email
+
     sender, to = table.text("from"), tuple(dict.fromkeys(table.texts("to")))
     email.check_addresses(table.where, sender, to)
     return aws.Sender(table.text("region"), sender, to)
 
 
-def _service(table: Table) -> apprise.Service:
+def _service(table: Table) -> Channel:
+    from comparator.channels import apprise
+
     return apprise.Service(Secret.read(table.table("url")))
 
 

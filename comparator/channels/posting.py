@@ -10,14 +10,15 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import requests
-from urllib3.exceptions import MaxRetryError
 
 from comparator.channels import is_loopback, within, wording
 from pricebook.config import Secret
 from pricebook.errors import ConfigError, DeliveryFailed
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
 
 TOTAL_SECONDS = 20.0
 """For everything between the name look-up and the last byte of the answer."""
@@ -63,7 +64,7 @@ def post(whom: str, url: str, body: bytes | None, headers: Mapping[str, str]) ->
     """
     try:
         return within(TOTAL_SECONDS, lambda: _exchange(url, body, headers))
-    except (requests.RequestException, OSError) as error:
+    except OSError as error:  # as every error of requests is one
         if _is_unsent(error):
             raise DeliveryFailed(f"{whom} can't be reached: {_reason(error)}") from None
         raise DeliveryFailed(f"{whom} gave no answer: {_reason(error)}", ambiguous=True) from None
@@ -78,6 +79,8 @@ def without_address(body: str, url: str) -> str:
 
 
 def _exchange(url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    import requests
+
     with requests.Session() as session, _unlogged(url):
         # A proxy from the environment is the company's way out; it is no way to our own machine.
         session.trust_env = not is_loopback(urlsplit(url).hostname or "")
@@ -96,13 +99,16 @@ def _exchange(url: str, body: bytes | None, headers: Mapping[str, str]) -> Answe
             return Answer(response.status_code, dict(response.headers), text)
 
 
-def _as_given(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _as_given(request: PreparedRequest) -> PreparedRequest:
     """Else a ~/.netrc of this machine would take the place of our own credentials."""
     return request
 
 
 def _is_unsent(error: Exception) -> bool:
     """Whether the request was written can only be told from how the connection failed."""
+    import requests
+    from urllib3.exceptions import MaxRetryError
+
     early = requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.InvalidURL
     cause = error.args[0] if error.args else None
     unconnected = isinstance(error, requests.ConnectionError) and isinstance(cause, MaxRetryError)
