@@ -9,6 +9,7 @@ import secrets
 import time
 import zlib
 from contextlib import suppress
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,9 @@ from pricebook.errors import EvidenceLost
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DRAFT = ".draft-"
 _ABANDONED_SECONDS = 3600
+
+FRESH = timedelta(days=1)
+"""What is put again after that is written again, so that its age tells whether it is in use."""
 
 
 class Evidence(Protocol):
@@ -29,6 +33,10 @@ class Evidence(Protocol):
 
     def get(self, digest: str) -> bytes:
         """The content with that SHA-256; EvidenceLost when it is missing or damaged."""
+        ...
+
+    def drop(self, digest: str) -> bool:
+        """Forget it, unless it was put within `FRESH`: then somebody may be about to need it."""
         ...
 
 
@@ -63,13 +71,27 @@ class EvidenceFolder:
             raise EvidenceLost(f"{path} can't be read: {error}") from None
         return unpacked(stored, digest, str(path))
 
+    def drop(self, digest: str) -> bool:
+        """Forget it, unless it was put within `FRESH`: then somebody may be about to need it."""
+        path, draft = self._path(digest), self.root / f"{_DRAFT}{secrets.token_hex(8)}"
+        try:
+            # Away first, then looked at: who puts it in between writes a file of its own.
+            path.replace(draft)
+        except FileNotFoundError:
+            return False
+        if _is_fresh(draft):
+            draft.replace(path)
+            return False
+        draft.unlink()
+        return True
+
     def _holds(self, digest: str) -> bool:
         # Read whole: a damaged file is replaced when the same answer comes again.
         try:
             self.get(digest)
-        except EvidenceLost:
+            return _is_fresh(self._path(digest))
+        except (EvidenceLost, FileNotFoundError):
             return False
-        return True
 
     def _path(self, digest: str) -> Path:
         return self.root / name_of(digest)
@@ -96,6 +118,10 @@ def unpacked(stored: bytes, digest: str, place: str) -> bytes:
     if sha256(content).hexdigest() != digest:
         raise EvidenceLost(f"{place} is not what was stored: restore it from a backup")
     return content
+
+
+def _is_fresh(file: Path) -> bool:
+    return time.time() - file.stat().st_mtime < FRESH.total_seconds()
 
 
 def _write_whole(path: Path, content: bytes, drafts: Path) -> None:

@@ -256,7 +256,6 @@ def upgrade() -> None:
         sa.Column("amount", pricebook.types.Money(), nullable=True),
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("basis", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_price_run_id")),
         sa.ForeignKeyConstraint(["series_id"], ["series.id"], name=op.f("fk_price_series_id")),
         sa.PrimaryKeyConstraint("series_id", "valid_from", "recorded_at", name=op.f("pk_price")),
         sqlite_with_rowid=False,

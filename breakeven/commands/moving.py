@@ -1,14 +1,14 @@
-"""Into the book and out of it: `import`, `export`."""
+"""Into the book and out of it: `import`, `export`, `prune`."""
 
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 
-from breakeven.command import WHEN, Context, Imports
+from breakeven.command import SPAN, WHEN, Context, Imports
 from breakeven.output import Format, output_options
 
 
@@ -75,7 +75,25 @@ def export(context: Context, since: datetime | None, form: Format) -> None:
     export(context.asked(), since, form)
 
 
+@click.command()
+@click.option("--older-than", "keep", type=SPAN, default="90d", help="What may go (90d).")
+@click.option("--dry-run", is_flag=True, help="Say what would go.")
+@click.option("--vacuum/--no-vacuum", default=True, help="Give the space back (default).")
+@click.pass_obj
+def prune(context: Context, keep: timedelta, dry_run: bool, vacuum: bool) -> None:
+    """Forget old looks that changed nothing, and their documents.
+
+    Prices are never forgotten, nor what one points to: its document, its look. Of the other looks
+    the last of each day stays. Documents without which nothing is unproved are deleted from the
+    evidence folder or bucket. Exit 3 when some couldn't be.
+    """
+    from breakeven.pruning import run_prune
+
+    sys.exit(run_prune(context.asked(), keep, dry_run=dry_run, vacuum=vacuum))
+
+
 COMMANDS = (
     imports,
     export,
+    prune,
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 
 from pricebook.errors import ConfigError, EvidenceLost, SourceError
 from scraper.aws.client import Client, in_plain_words
 from scraper.aws.settings import AwsSettings
-from scraper.evidence import name_of, packed, unpacked
+from scraper.evidence import FRESH, name_of, packed, unpacked
 
 SCHEME = "s3://"
 
@@ -54,13 +55,30 @@ class EvidenceBucket:
             stored = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         return unpacked(stored, digest, self._place(key))
 
+    def drop(self, digest: str) -> bool:
+        """Forget it, unless it was put within `FRESH`: then somebody may be about to need it."""
+        key = self._key(digest)
+        try:
+            if self._is_fresh(key):
+                return False
+        except EvidenceLost:
+            return False
+        with self._in_plain_words(key):
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+        return True
+
     def _holds(self, digest: str) -> bool:
         # Read whole: a damaged object is replaced when the same answer comes again.
         try:
             self.get(digest)
+            return self._is_fresh(self._key(digest))
         except EvidenceLost:
             return False
-        return True
+
+    def _is_fresh(self, key: str) -> bool:
+        with self._in_plain_words(key):
+            put_at = self._client.head_object(Bucket=self._bucket, Key=key)["LastModified"]
+        return bool(datetime.now(UTC) - put_at < FRESH)
 
     def _key(self, digest: str) -> str:
         return "/".join(part for part in (self._prefix, name_of(digest)) if part)
