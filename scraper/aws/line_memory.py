@@ -34,7 +34,7 @@ FORGOTTEN = bytes(DIGEST_BYTES)
 """The digest of a line, or a block, that shall be read again from the next list."""
 
 _BLOCK_BYTES = 8192
-_WINDOW_BYTES = 1 << 20
+_WINDOW_BYTES = 1 << 17
 _AHEAD = 64
 """How many blocks ahead the place is sought from which the lists go on alike."""
 _LOST = 20_000
@@ -64,6 +64,10 @@ class Memory:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def digest(self, position: int) -> bytes:
+        """The digest of the line there."""
+        return bytes(self.lines[position * DIGEST_BYTES : (position + 1) * DIGEST_BYTES])
 
     def forget(self, positions: Iterable[int]) -> None:
         """Let these lines count as new in the next list, and stand for nothing."""
@@ -185,12 +189,14 @@ class _Walk:
 
     def __init__(self, old: Memory, mask: Mask, columns: bytes) -> None:
         self._old, self._mask = old, mask
+        self._starts = array("I", accumulate(old.counts, initial=0))
+        self._firsts = [old.digest(position) for position in self._starts[:-1]]
         self._block = self._position = 0
         """Where in the old list we are: the block, and its first line."""
         self._astray: list[_Line] = []
         """The lines since the lists parted."""
-        self._ways_back: dict[bytes, tuple[int, int]] | None = None
-        """The first lines of the next blocks, with their place; None while the lists are alike."""
+        self._ways_back: dict[bytes, int] | None = None
+        """The next blocks by their first lines; None while the lists are alike."""
         self._unordered: dict[bytes, int] | None = None if len(old) else {}
         """The positions of all old lines that weren't met yet, once the order is lost."""
         self.found = Comparison(Memory(columns), had_memory=len(old) > 0)
@@ -242,7 +248,7 @@ class _Walk:
     def _keep(self, end: int) -> None:
         """Remember the old list's blocks up to this one as the new one's."""
         old, new, first = self._old, self.found.memory, self._block
-        start, stop = self._position, self._position + sum(old.counts[first:end])
+        start, stop = self._position, self._starts[end]
         new.lines += old.lines[start * DIGEST_BYTES : stop * DIGEST_BYTES]
         new.numbers += old.numbers[start:stop]
         new.blocks += old.blocks[first * DIGEST_BYTES : end * DIGEST_BYTES]
@@ -252,12 +258,10 @@ class _Walk:
 
     def _part(self) -> None:
         """Note by which lines the lists may come together again."""
-        self._ways_back = {}
-        position = self._position
-        for block in range(self._block, min(self._block + _AHEAD, len(self._old.sizes))):
-            digest = self._old.lines[position * DIGEST_BYTES : (position + 1) * DIGEST_BYTES]
-            self._ways_back.setdefault(bytes(digest), (block, position))
-            position += self._old.counts[block]
+        end = min(self._block + _AHEAD, len(self._old.sizes))
+        ahead = range(self._block, end)
+        # Of two blocks that begin alike the nearer one is taken.
+        self._ways_back = dict(zip(reversed(self._firsts[self._block : end]), reversed(ahead)))
 
     def _seek(self, content: bytes, masked: bytes, at: int) -> int:
         """Line by line, up to a place from which the lists may go on alike."""
@@ -265,10 +269,10 @@ class _Walk:
         while at < len(content):
             end = content.index(b"\n", at) + 1
             digest = digest_of(masked[at:end])
-            block, position = ways_back.get(digest, (None, 0))
+            block = ways_back.get(digest)
             # At the very line where they parted they don't.
             if block is not None and (self._astray or block != self._block):
-                self._meet(block, position)
+                self._meet(block)
                 return at
             self._astray.append((digest, content[at:end], masked[at:end]))
             at = end
@@ -278,8 +282,9 @@ class _Walk:
             self._astray = []
         return at
 
-    def _meet(self, block: int, position: int) -> None:
+    def _meet(self, block: int) -> None:
         """Settle what came since the lists parted, against what the old one has up to here."""
+        position = self._starts[block]
         known = self._positions(position)
         self._match(self._astray, known)
         self._lose(known.values())
@@ -288,11 +293,7 @@ class _Walk:
 
     def _positions(self, end: int) -> dict[bytes, int]:
         """The old lines from here to there, by digest."""
-        lines = self._old.lines
-        return {
-            bytes(lines[position * DIGEST_BYTES : (position + 1) * DIGEST_BYTES]): position
-            for position in range(self._position, end)
-        }
+        return {self._old.digest(position): position for position in range(self._position, end)}
 
     def _lose(self, positions: Iterable[int]) -> None:
         self.found.gone.update(self._old.numbers[position] for position in positions)
