@@ -9,9 +9,10 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import Connection, func, select
 
-from pricebook.book import ANNOUNCED, LOOKED, Change, lookup
+from pricebook.answers import IS_ANNOUNCED
+from pricebook.book import LOOKED, Change, lookup
 from pricebook.quote import Series
 from pricebook.series import SERIES, Found, series_of
 from pricebook.tables import Partition, PriceRow, Review, Run, SeriesRow
@@ -84,6 +85,12 @@ def scheduled(connection: Connection, at: datetime) -> tuple[Scheduled, ...]:
     )
 
 
+def announced_since(connection: Connection) -> datetime | None:
+    """When the first announcement was recorded; None: there never was one."""
+    query = select(func.min(PriceRow.recorded_at)).where(IS_ANNOUNCED)
+    return connection.execute(query).scalar()
+
+
 def came_into_force(connection: Connection, since: datetime, until: datetime) -> tuple[Change, ...]:
     """What announced prices changed when their day came, after `since` and up to `until`."""
     query = _last_said(until).where(PriceRow.valid_from > since, PriceRow.valid_from <= until)
@@ -148,12 +155,10 @@ def _last_said(known: datetime) -> Any:
         later.c.recorded_at > PriceRow.recorded_at,
         later.c.recorded_at <= known,
     )
-    # Written out, so that the partial index on announced prices serves.
-    is_announced = PriceRow.basis == literal_column(f"'{ANNOUNCED}'")
     return (
         select(*SERIES, PriceRow.valid_from, PriceRow.amount)
         .join(PriceRow, PriceRow.series_id == SeriesRow.id)
-        .where(is_announced, PriceRow.recorded_at <= known, ~superseded.exists())
+        .where(IS_ANNOUNCED, PriceRow.recorded_at <= known, ~superseded.exists())
     )
 
 

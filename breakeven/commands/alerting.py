@@ -132,4 +132,35 @@ def rules_test(context: Context, file: Path, form: Format) -> None:
     sys.exit(0 if all(one.passed for one in found) else 1)
 
 
-COMMANDS = (alerts, rules)
+@click.command()
+@click.argument("names", metavar="[RULE]...", nargs=-1)
+@click.option(
+    "--since", type=WHEN, help="As if the rules were set then (default: the first price)."
+)
+@click.option("--until", type=WHEN, help="Up to that time (default: now).")
+@click.option("--examples", "shipped", is_flag=True, help="Rules that come with breakeven.")
+@output_options
+@click.pass_obj
+def backtest(
+    context: Context,
+    names: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    shipped: bool,
+    form: Format,
+) -> None:
+    """What rules would have told in the past.
+
+    By the book, and before its first price by the history that comes with breakeven. Nothing is
+    stored or sent. docs/backtest.md says how the past is looked at.
+    """
+    from breakeven.backtesting import BACKTEST, told_row
+    from breakeven.backtesting import backtest as tried
+
+    found = tried(context.asked(), names, since, until, shipped_rules=shipped)
+    rows = [told_row(one, form) for one in found.told]
+    write_rows(rows, BACKTEST, form, empty="nothing would have been told")
+    say(found.words)
+
+
+COMMANDS = (alerts, rules, backtest)

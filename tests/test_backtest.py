@@ -1,0 +1,385 @@
+"""`backtest`: what rules would have told, by the steps that judge what is read, from the past."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, func, select
+
+from breakeven.cli import cli
+from comparator.backtest import Backtest, Told
+from comparator.event import Event
+from comparator.judge import judge
+from comparator.rules.ahead import Ahead
+from comparator.rules.bounds import Bounds
+from comparator.rules.crossing import Crossing
+from comparator.rules.price_change import PriceChange
+from comparator.rules.rulebook import Rule
+from comparator.workload import Workload
+from pricebook.book import Look, record
+from pricebook.config import Table
+from pricebook.offers import NOTHING_ELSE
+from pricebook.past import Past
+from pricebook.quote import OBSERVED, Price, Quote, Series
+from pricebook.runs import note_run
+from pricebook.schema import open_book
+from pricebook.tables import EventRow, Message, Ratio, RuleState
+
+ROOT = Path(__file__).parents[1]
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+EVERY = timedelta(hours=6)
+OURS = Series.of("deepseek", "v3", "input", "mtok", service_tier="standard")
+THEIRS = Series.of("openai", "gpt", "input", "mtok", service_tier="standard")
+BELOW_1 = Crossing("pays", "bot", Bounds(low=Decimal(1)), Bounds(low=Decimal("1.05")))
+LADDER = replace(BELOW_1, critical=Bounds(low=Decimal("0.5")), hold=timedelta(days=1))
+CHANGES = PriceChange("any", "changes")
+
+
+# By hand: the shipped rules on the shipped history
+
+
+@pytest.fixture
+def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without a configuration and a book."""
+    monkeypatch.chdir(tmp_path)
+
+
+def asked(*words: str) -> Result:
+    """The command, up to a day that doesn't move."""
+    return CliRunner().invoke(cli, ["backtest", *words, "--until", "2026-11-23"])
+
+
+def listed(*words: str) -> list[tuple[str, str, str, str]]:
+    """Time, rule, kind and the point of each event."""
+    found = json.loads(asked(*words, "--json").stdout)
+    points = [one["ratio"] and f"{Decimal(one['ratio']['point']):.4f}" for one in found]
+    told = [(one["at"][:16], one["rule"], one["kind"]) for one in found]
+    return [(*one, point or "") for one, point in zip(told, points, strict=True)]
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_the_shipped_rules_on_the_shipped_history() -> None:
+    """What `backtest --examples` lists, worked out by hand. 3,000 tokens in, 1,000 out.
+
+    2023-08-22  GPT-3.5 can be tuned: $12 in, $16 out, against $1.50 and $2 for the plain one:
+                (3 x 12 + 16) / (3 x 1.5 + 2) = 52 / 6.5 = 8, above 5 at first sight. GPT-4 costs
+                $30 and $60: 52 / 150 = 0.3467, which isn't below 0.25.
+    2023-11-06  The tuned one falls to $3 and $6: 15 / 150 = 0.1 and 15 / 6.5 = 2.3077, told with
+                the second look, 6 h later.
+    2024-02-16  The plain one falls to $0.50 and $1.50: 15 / 3 = 5, which is not above 5.
+    2025-06-01  p4d.24xlarge falls from $32.7726 to $21.957642, by 33 %. A run of 1.25 h was
+                32.7726 x 1.25 / 8 = 5.1207 times the API's $8; now 21.957642 x 1.25 / 8 = 3.4309.
+    2026-05-07  OpenAI's end of fine-tuning is announced: for some after 56 days, on 2026-07-02.
+    2026-11-07  For all on 2027-01-06, which is 60 days later.
+    """
+    dear, cheap = "a tuned small model is five times dearer than a plain one", "fired"
+    expected = [
+        ("2023-08-22T00:00", dear, "initial", "8.0000"),
+        ("2023-11-06T06:00", "a tuned small model is four times cheaper", cheap, "0.1000"),
+        ("2023-11-06T06:00", dear, "resolved", "2.3077"),
+        ("2025-06-01T00:00", "the machines of the article get cheaper", "price_changed", ""),
+        (
+            "2025-06-01T06:00",
+            "a run of our own costs less than four times the API's",
+            "fired",
+            "3.4309",
+        ),
+        ("2026-05-07T00:00", "offers that end", "offer_closes", ""),
+        ("2026-11-07T00:00", "offers that end", "offer_closes", ""),
+    ]
+    assert expected == listed("--examples")
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_the_documented_list() -> None:
+    """docs/backtest.md shows what people get, line by line."""
+    page = (ROOT / "docs" / "backtest.md").read_text(encoding="utf-8")
+    ((words, shown),) = re.findall(r"```console\n\$ breakeven (.*)\n((?:.*\n)*?)```", page)
+    result = CliRunner().invoke(cli, words.split())
+    assert shown == result.stdout + result.stderr.splitlines(keepends=True)[-1]
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_the_rules_that_init_writes_on_the_shipped_history() -> None:
+    """3,000 tokens in, 1,000 out. Claude Haiku 4.5 costs $1 and $5: (3 x 1 + 5) / 4 = 2.
+
+    Luna began at $1 and $6, (3 x 1 + 6) / 4 = 2.25, which is 1.125 times as much. On 2026-07-30 it
+    fell to $0.20 and $1.20, (3 x 0.2 + 1.2) / 4 = 0.45, 0.225 times as much.
+    """
+    shutil.copy(ROOT / "config.example.toml", "breakeven.toml")
+    luna = "Luna isn't the cheaper one any more"
+    assert [
+        ("2026-07-09T00:00", luna, "initial", "1.1250"),
+        ("2026-07-30T06:00", luna, "resolved", "0.2250"),
+    ] == listed()
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_as_if_the_rules_were_set_later() -> None:
+    """With --since, what is past the threshold by then is `initial`, and earlier changes are not
+    told."""
+    found = listed("--examples", "--since", "2025-07-01")
+    assert ("2025-07-01T00:00", "initial", "0.1000") in {(at, kind, x) for at, _, kind, x in found}
+    assert "price_changed" not in {kind for _, _, kind, _ in found}
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_what_moved_and_where_it_was_read() -> None:
+    """An event has the share of each cause, with the source that the shipped history names."""
+    (told,) = json.loads(
+        asked(
+            "a run of our own costs less than four times the API's", "--examples", "--json"
+        ).stdout
+    )
+    (why,) = told["why"]
+    assert (True, "1") == (told["sent"], why["share"])
+    assert "P4 and P5 on-demand prices are cut as of 1 June" in why["evidence"]["where"]
+
+
+# What a user gets wrong
+
+
+@pytest.mark.usefixtures("_nowhere")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nope"], "there is no rule 'nope'; known: none is set; try --examples"),
+        (["offer that ends", "--examples"], "did you mean 'offers that end'?"),
+        (["--since", "2027-01-01"], "--since is after 2026-11-23T00:00:00Z"),
+    ],
+)
+def test_a_question_that_makes_no_sense(words: list[str], sentence: str) -> None:
+    """One sentence, exit 2."""
+    result = asked(*words)
+    assert 2 == result.exit_code
+    assert sentence in result.stderr
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_without_rules() -> None:
+    """Nothing to try is nothing told."""
+    result = asked()
+    assert (0, "") == (result.exit_code, result.stdout)
+    assert "nothing would have been told" in result.stderr
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_what_history_cannot_try_is_named() -> None:
+    """Rules on sources and reviews are left out, by name and with the reason."""
+    rule = '[[rule]]\nname = "ill"\nwhen = "a source is stale"\nreceivers = []\n'
+    Path("breakeven.toml").write_text(rule, encoding="utf-8")
+    reason = "not tried: 'ill', for history holds prices, not what became of every look"
+    assert reason in asked().stderr
+
+
+# The same as was told
+
+
+@dataclass(frozen=True)
+class World:
+    """A past of two prices, and a book to judge it with."""
+
+    engine: Engine
+    past: Past
+
+    def tried(self, rule: Rule, kind: type[Backtest] = Backtest) -> list[Told]:
+        """What the backtest says of a month."""
+        until = BEGIN + timedelta(days=30)
+        with self.engine.connect() as connection:
+            trial = kind(connection, self.past, NOTHING_ELSE, BEGIN, until, EVERY)
+            return list(trial.told(rule, {"bot": bot()}))
+
+    def judged(self, rule: Rule) -> list[Event]:
+        """What judging every look of that month has told, each price read anew by each look."""
+        events: list[Event] = []
+        for number in range(4 * 30 + 1):
+            at = BEGIN + number * EVERY
+            with self.engine.begin() as connection:
+                prices = self._read(at).get
+                events += judge(connection, [bot()], [rule], ["mail"], prices, at).events
+        return events
+
+    def _read(self, at: datetime) -> dict[Series, Price]:
+        held = {
+            series: [one for one in prices if one.valid_from <= at][-1:]
+            for series, prices in self.past.items()
+        }
+        return {
+            series: replace(one, recorded_at=one.valid_from, verified_at=at)
+            for series, prices in held.items()
+            for one in prices
+        }
+
+
+def bot() -> Workload:
+    """A workload whose ratio is the one price / the other price."""
+    table: dict[str, Any] = {
+        "name": "bot",
+        "kind": "api",
+        "tokens": {"input": 1000, "output": 0},
+        "candidate": {"seller": "deepseek", "product": "v3"},
+        "api": {"seller": "openai", "product": "gpt"},
+    }
+    return Workload.from_table(Table(table, '[[workload]] "bot"'))
+
+
+def prices(series: Series, *steps: tuple[int, str | None]) -> tuple[Price, ...]:
+    """Amounts by the look, from the first, from which they held; None: withdrawn."""
+    times = [BEGIN + number * EVERY for number, _ in steps]
+    return tuple(
+        Price(series, None if amount is None else Decimal(amount), at, OBSERVED, at, series.seller)
+        for at, (_, amount) in zip(times, steps, strict=True)
+    )
+
+
+def world(engine: Engine, *steps: tuple[int, str | None]) -> World:
+    """Theirs costs 1 all the time; ours is given."""
+    return World(engine, {OURS: prices(OURS, *steps), THEIRS: prices(THEIRS, (0, "1"))})
+
+
+def essence(events: Sequence[Event]) -> list[Event]:
+    """All but the numbers, which are drawn by lot."""
+    return [replace(one, id="") for one in events]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        BELOW_1,
+        LADDER,
+        replace(BELOW_1, confirm=4, confirm_clear=1),
+        replace(
+            BELOW_1,
+            fire=Bounds(Decimal(1), Decimal(2)),
+            clear=Bounds(Decimal("1.05"), Decimal("1.9")),
+        ),
+    ],
+    ids=["plain", "ladder", "counts", "band"],
+)
+def test_the_same_as_judging_every_look(sqlite_book: Engine, rule: Crossing) -> None:
+    """Every event, with its causes and sentences, is the one that the judge told at that time."""
+    steps = (0, "1.2"), (4, "0.9"), (10, "0.4"), (30, "0.97"), (50, "1.3"), (51, "0.9"), (52, "2.5")
+    around = world(sqlite_book, *steps, (80, "0.3"), (100, None))
+    told = [one.event for one in around.tried(rule)]
+    assert len(told) > 2
+    assert essence(around.judged(rule)) == essence(told)
+
+
+class EveryLook(Backtest):
+    """The same without leaving out looks that can't change anything."""
+
+    def _next(self, at: datetime, end: datetime, *, settled: bool) -> datetime:
+        return at + self.every
+
+
+AMOUNTS = st.sampled_from(["0.3", "0.49", "0.8", "0.9", "0.97", "1.04", "1.2", "2.5", None])
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    amounts=st.dictionaries(st.integers(1, 110), AMOUNTS, max_size=9),
+    rule=st.sampled_from([BELOW_1, LADDER, replace(LADDER, renotify_step=Decimal(0), confirm=3)]),
+)
+def test_no_look_that_is_left_out_matters(
+    sqlite_book: Engine, amounts: dict[int, str | None], rule: Crossing
+) -> None:
+    """Going over every look tells the same as leaving out those at rest."""
+    around = world(sqlite_book, (0, "1.2"), *sorted(amounts.items()))
+    quick, whole = (around.tried(rule, kind) for kind in (Backtest, EveryLook))
+    assert essence([one.event for one in whole]) == essence([one.event for one in quick])
+
+
+def test_first_sight_is_recorded(sqlite_book: Engine) -> None:
+    """What is already past the threshold isn't sent, unless the rule wants it."""
+    around = world(sqlite_book, (0, "0.9"))
+    assert [False] == [one.sent for one in around.tried(BELOW_1)]
+    assert [True] == [one.sent for one in around.tried(replace(BELOW_1, first="notify"))]
+
+
+def test_price_changes(sqlite_book: Engine) -> None:
+    """Each at its time; a percentage counts from what was last told."""
+    around = world(sqlite_book, (0, "100"), (4, "95"), (8, "89"), (12, None))
+    told = [(one.event.at, one.event.state) for one in around.tried(CHANGES)]
+    assert [(BEGIN + n * EVERY, way) for n, way in ((4, "fell"), (8, "fell"), (12, "gone"))] == told
+    falls = PriceChange("falls", "falls", Decimal(10))
+    assert [BEGIN + 8 * EVERY] == [one.event.at for one in around.tried(falls)]
+
+
+def test_announcements_as_they_were_known(sqlite_book: Engine) -> None:
+    """What was announced is told when it was near and known, and so is that it was taken back."""
+    look(sqlite_book, 0, quote("10"), quote("12", day=20))
+    look(sqlite_book, 9, quote("10"))
+    told = [one.event for one in world(sqlite_book).tried(Ahead("soon", timedelta(days=14)))]
+    assert [("price_scheduled", 6), ("taken_back", 9)] == [
+        (one.kind, (one.at - BEGIN).days) for one in told if "gpt" in one.text
+    ]
+
+
+def quote(amount: str, day: int | None = None) -> Quote:
+    since = None if day is None else BEGIN + timedelta(days=day)
+    return Quote(THEIRS, Decimal(amount), amount, "", valid_from=since)
+
+
+def look(engine: Engine, day: int, *quotes: Quote) -> None:
+    at = BEGIN + timedelta(days=day)
+    with engine.begin() as connection:
+        run = note_run(connection, "openai", at, "complete")
+        record(connection, Look("openai", run, at, [(one, None) for one in quotes]))
+
+
+# The book
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A book in which Luna's price fell sooner than the shipped history says."""
+    text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
+    url = f'[database]\nurl = "sqlite:///{tmp_path}/book.db"'
+    config = text.replace("[database]", url, 1)
+    (tmp_path / "c.toml").write_text(config, encoding="utf-8")
+    engine = open_book(f"sqlite:///{tmp_path}/book.db")
+    at = datetime(2026, 7, 20, tzinfo=UTC)
+    series = [
+        Series.of(
+            "openai", "gpt-5.6-luna", meter, "mtok", service_tier="standard", context="<=272000"
+        )
+        for meter in ("input", "output")
+    ]
+    with engine.begin() as connection:
+        run = note_run(connection, "openai", at, "complete")
+        quotes = [Quote(one, Decimal("0.2"), "$0.20", "") for one in series]
+        record(connection, Look("openai", run, at, [(one, None) for one in quotes]))
+    yield tmp_path
+    engine.dispose()
+
+
+def test_the_book_goes_before_the_shipped_history(folder: Path) -> None:
+    """From a series' first price in the book on, the book alone counts."""
+    words = ["--config", str(folder / "c.toml"), "backtest", "--until", "2026-11-23", "--json"]
+    told = json.loads(CliRunner().invoke(cli, words).stdout)
+    assert ["2026-07-09T00:00:00Z", "2026-07-20T06:00:00Z"] == [one["at"] for one in told]
+
+
+def test_nothing_is_stored(folder: Path) -> None:
+    """No ratio, state, event or message comes of it."""
+    words = ["--config", str(folder / "c.toml"), "backtest", "--until", "2026-11-23"]
+    assert 0 == CliRunner().invoke(cli, words).exit_code
+    engine = open_book(f"sqlite:///{folder}/book.db")
+    with engine.connect() as connection:
+        for table in (Ratio, RuleState, EventRow, Message):
+            assert 0 == connection.execute(select(func.count()).select_from(table)).scalar()
+    engine.dispose()
