@@ -30,6 +30,8 @@ and p90 among them, so that a single range is given back as it is. The figures o
 draws come out within 3 % (tests/test_spread.py), far less than anybody knows of an assumption."""
 
 _DRAWS: Final = _STEPS + 1
+_NOTHING: Final = Decimal(0)
+_ONE: Final = Decimal(1)
 _NORMAL: Final = NormalDist()
 _TENTH: Final = -_NORMAL.inv_cdf(0.1)
 """1.2816: how many standard deviations p10 and p90 lie from p50."""
@@ -117,10 +119,10 @@ class Shape:
         return Interval(min(low, point), point, max(high, point))
 
     def _drawn(self, over: Parts, under: Parts) -> tuple[Decimal, _Drawn | None]:
-        point = _total(over) / (_total(under) if under else 1)
-        if not (any(over) or any(under)):
-            return point, None
-        return point, _relative(_weights(over), _weights(under), self.widths)
+        whole, part = _total(over), _total(under) if under else _ONE
+        if not self.widths:
+            return whole / part, None
+        return whole / part, _relative(_weights(over, whole), _weights(under, part), self.widths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +218,13 @@ def _draws(cause: str) -> tuple[float, ...]:
 
 
 def _total(parts: Parts) -> Decimal:
-    return sum(parts.values(), Decimal(0))
+    return sum(parts.values(), _NOTHING)
 
 
-def _weights(parts: Parts) -> _Side:
+def _weights(parts: Parts, whole: Decimal) -> _Side:
     """Shares of the whole, rounded, so that they compare."""
     if len(parts) < 2:
         return tuple((1.0, powers) for powers in parts)
-    whole = _total(parts)
     return tuple((float(f"{part / whole:.9g}"), powers) for powers, part in parts.items())
 
 

@@ -7,6 +7,7 @@ multiplications. What comes out is what `evaluate` says of that time.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,14 +50,15 @@ def timeline(
     `past` holds what `Workload.may_need` names. A measurement that isn't the one to go by is no
     change.
     """
-    changes: dict[datetime, list[Price]] = {turn: [] for turn in workload.turns}
+    changes: dict[datetime, list[Price]] = defaultdict(list, {turn: [] for turn in workload.turns})
     for series in workload.may_need(offers):
         for price in past.get(series, ()):
-            changes.setdefault(price.valid_from, []).append(price)
+            changes[price.valid_from].append(price)
     formulas, held = _Formulas(workload, offers), dict[Series, Price]()
     last: Moment | None = None
     for at in sorted(at for at in changes if at <= until):
-        held |= {price.series: price for price in changes[at]}
+        for price in changes[at]:
+            held[price.series] = price
         now = _moment(formulas, at, held, tuple(changes[at]))
         if now.moved or last is None or (now.ratio, now.reason) != (last.ratio, last.reason):
             yield now
@@ -102,19 +104,28 @@ class _Known:
         self._needs = workload.needs()
         self._slots = {need: slot for slot, need in enumerate(self._needs)}
         self._alone = set(workload.may_need(offers)) == set(self._needs)
+        self._bends = workload.bends
         self._chosen: _Chosen = [None] * len(self._needs)
-        self._form: list[Series] | None = None
-        self._formula: _Formula
+        self._form: list[Series] = []
+        self._formula: _Formula | None = None
 
     def ratio(self, held: _Held, moved: Iterable[Price]) -> Interval:
         """With these prices in force, some of them new; Unknown when there is none."""
         self._choose(held, moved)
-        for need, price in zip(self._needs, self._chosen, strict=True):
-            in_force(need, price)
-        form = None if self._workload.bends else [price.series for price in self._chosen if price]
-        if form is None or form != self._form:
+        amounts = [price.amount if price else None for price in self._chosen]
+        if None in amounts:
+            slot = amounts.index(None)
+            in_force(self._needs[slot], self._chosen[slot])
+        return self._formula_now().ratio([amount for amount in amounts if amount is not None])
+
+    def _formula_now(self) -> _Formula:
+        """Anew when another price stands in for one that is needed, or when prices bend it."""
+        if self._formula and self._alone and not self._bends:
+            return self._formula
+        form = [price.series for price in self._chosen if price]
+        if self._formula is None or self._bends or form != self._form:
             self._form, self._formula = form, _Formula(self._workload, self._chosen)
-        return self._formula.ratio(self._chosen)
+        return self._formula
 
     def _choose(self, held: _Held, moved: Iterable[Price]) -> None:
         if not self._alone:
@@ -122,8 +133,9 @@ class _Known:
             self._chosen = list(choice)
             return
         for price in moved:
-            if price.series in self._slots:
-                self._chosen[self._slots[price.series]] = price
+            slot = self._slots.get(price.series)
+            if slot is not None:
+                self._chosen[slot] = price
 
 
 class _Formula:
@@ -143,9 +155,8 @@ class _Formula:
             )
         )
 
-    def ratio(self, chosen: _Chosen) -> Interval:
-        """P10, point and p90."""
-        amounts = [price.amount for price in chosen if price and price.amount is not None]
+    def ratio(self, amounts: Sequence[Decimal]) -> Interval:
+        """P10, point and p90, at these prices in the order of the needs."""
         return self._shape.range(self._over.parts(amounts), self._under.parts(amounts))
 
 

@@ -237,6 +237,7 @@ def test_a_snapshot_keeps_points_and_evidence() -> None:
     assert snapshot["inputs"]["aws p4d.24xlarge instance (us-east-1, on demand)"] == {
         "value": "32",
         "unit": "USD for an hour",
+        "kind": "price",
         "evidence": {
             "source": "openai",
             "quoted": "$0.15",
