@@ -21,11 +21,16 @@ class ToldOnce(Protocol):
     """What an event takes from such a rule."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As it is called in the configuration."""
+
     @property
-    def severity(self) -> str: ...
+    def severity(self) -> str:
+        """A word in the message: warn or critical."""
+
     @property
-    def threshold(self) -> str: ...
+    def threshold(self) -> str:
+        """Its condition in words."""
 
 
 @dataclass(frozen=True, slots=True)
