@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: setup demo test check docs accuracy bench-mutations bench-ratios bench-noise format soak clean
+.PHONY: setup demo test check docs accuracy bench-mutations bench-ratios bench bench-queries bench-years bench-idle bench-noise format soak clean
 
 setup: $(VENV)/.ready
 
@@ -47,6 +47,20 @@ bench-ratios: setup
 bench-noise: setup
 	$(BIN)/python -m benchmarks.noise
 
+# How fast the book answers, what years of looks weigh, what a daemon needs that has nothing to do:
+# docs/scale.md. Small by default; `make bench-queries CHANGES=50000000` takes half an hour.
+CHANGES ?= 1000000
+SERIES ?= 100000
+YEARS ?= 1
+HOURS ?= 24
+bench: bench-queries bench-years bench-idle
+bench-queries: setup
+	$(BIN)/python -m benchmarks.queries --changes $(CHANGES)
+bench-years: setup
+	$(BIN)/python -m benchmarks.years --series $(SERIES) --years $(YEARS)
+bench-idle: setup
+	$(BIN)/python -m benchmarks.idle --hours $(HOURS)
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -57,7 +71,7 @@ soak: export BREAKEVEN_KILLS ?= 50
 soak: export BREAKEVEN_SLOTS ?= 1000
 soak: export BREAKEVEN_EXAMPLES ?= 20000
 soak: setup
-	$(BIN)/pytest --timeout 7200 tests/test_kill.py tests/test_schedule.py tests/test_rules.py
+	$(BIN)/pytest --timeout 7200 tests/test_kill.py tests/test_kill_delivery.py tests/test_schedule.py tests/test_rules.py
 
 clean:
 	rm -rf $(VENV) dist build

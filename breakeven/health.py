@@ -120,7 +120,8 @@ def _source_health(
 
 def _broken(connection: Connection) -> list[str]:
     """The receivers that didn't take the last message they were sent."""
-    newest = select(func.max(Message.id)).group_by(Message.receiver)
+    tried = Message.status.in_(("delivered", "dead", "refused"))
+    newest = select(func.max(Message.id)).where(tried).group_by(Message.receiver)
     lost = Message.status.in_(("dead", "refused"))
     query = select(Message.receiver).where(Message.id.in_(newest), lost)
     return list(connection.execute(query.order_by(Message.receiver)).scalars())

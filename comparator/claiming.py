@@ -72,8 +72,9 @@ def claim(
         _take_turn(connection)
         if _is_busy(connection, name, now):
             return None
-        told = _told(connection, name)
-        waiting = [_waiting(row, told) for row in connection.execute(_pending(name))]
+        rows = connection.execute(_pending(name)).all()
+        told = _told(connection, name, [event_of(row) for row in rows])
+        waiting = [_waiting(row, told) for row in rows]
         quiet = [*windows, *silences(connection, now)]
         dropped = {one.id: why for one, why in left_out(waiting, wishes, quiet, told, now)}
         for message, why in dropped.items():
@@ -138,18 +139,19 @@ def _pending(name: str) -> Select[Any]:
     )
 
 
-def _told(connection: Connection, name: str) -> dict[Episode, str]:
-    """Where the receiver was told of the episodes of its pending messages, "" for nowhere special.
+def _told(connection: Connection, name: str, pending: Sequence[Event]) -> dict[Episode, str]:
+    """Where the receiver was told of the episodes of its pending events, "" for nowhere special.
 
     Those that it wasn't told of are absent.
     """
-    rules = select(EventRow.rule).join(Message, EventRow.id == Message.event_id)
-    pending = rules.where(Message.receiver == name, Message.status == "pending")
+    begin = min((event.since or event.at for event in pending), default=None)
+    if begin is None:
+        return {}
     delivered = (
         select(Message.thread, Message.event_id, *_EVENT, EventRow.details)
         .join(EventRow, EventRow.id == Message.event_id)
-        .where(Message.receiver == name, Message.status == "delivered")
-        .where(EventRow.rule.in_(pending))
+        .where(Message.receiver == name, Message.status == "delivered", EventRow.at >= begin)
+        .where(EventRow.rule.in_({event.rule for event in pending}))
         .order_by(Message.id.desc())
     )
     return {episode(event_of(row)): row.thread or "" for row in connection.execute(delivered)}

@@ -29,6 +29,7 @@ from breakeven.demo.sinks import SlackSink
 from breakeven.demo.world import StoryClock, World, world
 from breakeven.schedule import claim, owner
 from breakeven.settings import Settings
+from comparator.channels import ping
 from comparator.channels.slack import Webhook
 from comparator.event import Event
 from comparator.outbox import enqueue
@@ -379,6 +380,31 @@ class TestTicks:
 
         ticking.tick()
         assert (1, 1) == (hasty_mall.count(Run), hasty_mall.count(Heartbeat))
+
+    def test_a_dead_mans_switch(self, hasty_mall: Mall, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It hears when a pass begins, and how it ends, once a minute."""
+        heard: list[tuple[str, str]] = []
+        monkeypatch.setattr(ping, "ping", lambda _, signal, words: heard.append((signal, words)))
+        hasty_mall.app.settings = settings([], ping=Secret("[delivery] ping", env="NOT_SET"))
+        ticking = Daemon(hasty_mall.app, fault_of_settings)
+
+        with locked(hasty_mall.engine):
+            ticking.tick()
+        ticking.tick()
+        ticking.tick()
+        failed = ("/fail", "the database failed (database is locked)")
+        assert [("/start", ""), failed, ("/start", ""), ("", "")] == heard
+
+    def test_a_switch_that_is_not_there(
+        self, small_mall: Mall, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is told in the log, and the work goes on."""
+        small_mall.app.settings = settings([], ping=Secret("[delivery] ping", env="NOT_SET"))
+        Daemon(small_mall.app, fault_of_settings).tick()
+
+        missing = "[delivery] ping: environment variable NOT_SET is empty or missing"
+        assert [missing, missing] == caplog.messages
+        assert 1 == small_mall.count(Heartbeat)
 
     def test_a_database_that_is_locked_in_the_middle_of_a_run(self, hasty_mall: Mall) -> None:
         """Nothing of the run is written, and the next tick begins it again."""

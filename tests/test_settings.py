@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from breakeven.settings import Settings
+from comparator.silence import Silence
+from pricebook.config import Table
 from pricebook.errors import ConfigError
 
 WORKLOAD = """
@@ -94,3 +99,46 @@ def test_unknown_source_is_named(tmp_path: Path) -> None:
     """A source that is asked for by a wrong name is refused with the names that there are."""
     with pytest.raises(ConfigError, match="nope is no source; known: aws-ec2, "):
         settings(tmp_path, "").sources(["nope"])
+
+
+MAINTENANCE = """
+[[maintenance]]
+start = 2026-12-24T12:00:00Z
+end = 2026-12-27T08:00:00+02:00
+reason = "nobody is in the office"
+seller = "openai"
+"""
+
+
+def read(toml: str) -> Settings:
+    """A configuration."""
+    return Settings.read(Table(tomllib.loads(toml, parse_float=Decimal), "top level"))
+
+
+def test_a_maintenance_window_has_times_and_a_reason() -> None:
+    """Times are TOML's own, in any zone."""
+    begin = datetime(2026, 12, 24, 12, tzinfo=UTC)
+    end = datetime(2026, 12, 27, 6, tzinfo=UTC)
+
+    assert read(MAINTENANCE).windows == (
+        Silence(begin, end, "nobody is in the office", seller="openai"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        (MAINTENANCE.replace("start", "begin"), "start must be a time such as"),
+        (MAINTENANCE.replace("2026-12-27T08:00:00+02:00", '"soon"'), "end must be a time such as"),
+        (MAINTENANCE.replace("12-27", "12-23"), "end isn't after start"),
+        (MAINTENANCE.replace("reason =", "why ="), "reason is missing"),
+        (MAINTENANCE + 'rules = "x"', "rules is not a setting (did you mean rule?)"),
+        ('[delivery]\nreport = "ops"', "[delivery]: report is 'ops', no receiver; known: none"),
+        ('[delivery]\nping = "https://x"', "[delivery]: ping is 'https://x'; it must be a table"),
+    ],
+)
+def test_delivery_that_makes_no_sense_is_refused(toml: str, words: str) -> None:
+    """One sentence, with the table and the key."""
+    with pytest.raises(ConfigError) as caught:
+        read(toml)
+    assert words in str(caught.value)
