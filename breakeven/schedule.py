@@ -191,7 +191,8 @@ def _lease_clock(connection: Connection, now: datetime) -> datetime:
     """What leases are counted by: one clock for all hosts where there may be several."""
     if connection.dialect.name == "postgresql":
         # The time of this moment: that of the transaction may lie far back.
-        return connection.execute(select(func.clock_timestamp())).scalar_one()
+        theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return theirs
     return now
 
 

@@ -66,13 +66,25 @@ def import_aws(context: Context, since: datetime, regions: tuple[str, ...]) -> N
 
 @click.command()
 @click.option("--since", type=WHEN, help="Changes from then on.")
+@click.option(
+    "--parquet",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Instead: add what is new since the last time to Parquet files in this folder.",
+)
 @output_options
 @click.pass_obj
-def export(context: Context, since: datetime | None, form: Format) -> None:
-    """The book's history as CSV that `import` takes, or as JSON."""
+def export(context: Context, since: datetime | None, folder: Path | None, form: Format) -> None:
+    """The book's history as CSV that `import` takes, as JSON, or as Parquet."""
     from breakeven.exporting import export
+    from breakeven.lake import export_parquet
 
-    export(context.asked(), since, form)
+    if folder is None:
+        export(context.asked(), since, form)
+        return
+    if since:
+        raise click.UsageError("--parquet knows itself since when; leave --since out")
+    export_parquet(context.asked(), folder)
 
 
 @click.command()
