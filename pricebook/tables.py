@@ -177,7 +177,8 @@ class PriceRow(Rows, sqlite_with_rowid=False):
     valid_from = required(Instant, primary_key=True)
     recorded_at = required(Instant, primary_key=True)
     amount = optional(Money)
-    run_id = required(Integer, ForeignKey(Run.id))
+    run_id = required(Integer)
+    """Of table `run`, without a foreign key: to drop a heartbeat would go through all prices."""
     basis = required(Text)
     """announced, documented, observed, imported; cancelled: an announced change was taken back."""
 
