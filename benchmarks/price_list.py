@@ -198,7 +198,7 @@ def environment(cache: Path, name: str, requirement: str) -> str | None:
     if not (home / ".ready").exists():
         venv.create(home, with_pip=True, clear=True)
         install = [str(python), "-m", "pip", "install", "--quiet", requirement]
-        if subprocess.run(install, check=False).returncode:  # noqa: S603
+        if subprocess.run(install, check=False, stderr=subprocess.DEVNULL).returncode:  # noqa: S603
             return None
         (home / ".ready").touch()
     return str(python)

@@ -54,8 +54,8 @@ def gpuhunt(file: Path) -> Found:
     from gpuhunt.providers import aws
 
     aws._get_ec2_api_regions = set
-    aws.AWSProvider._fill_gpu_details = lambda self, offers: None
-    aws.AWSProvider._with_spot_offers = lambda self, offers: offers
+    aws.AWSProvider._fill_gpu_details = lambda _, __: None
+    aws.AWSProvider._with_spot_offers = lambda _, offers: offers
     return {"kept": len(aws.AWSProvider(cache_path=str(file)).get())}
 
 
@@ -107,6 +107,10 @@ def compare(first: Path) -> Found:
         "gone": len(before.keys() - both),
         "sum": sum(after.values()),
     }
+
+
+def _prices(file: Path) -> dict[str, int]:
+    return {row["RateCode"]: _ticks(row) for row in _rows(file)}
 
 
 def _ticks(row: dict[str, str]) -> int:

@@ -4,26 +4,42 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from pricebook.book import partition_id
-from pricebook.bulk import remembered
-from pricebook.quote import Quote, SetAside
-from pricebook.runs import Fetched
-from pricebook.schema import open_book
+from breakeven.demo.world import PageServer
+from pricebook.book import as_of, partition_id
+from pricebook.bulk import Counts, Remembered, key_of, last_list, remembered
+from pricebook.config import load
+from pricebook.errors import DocumentRefused
+from pricebook.quote import Quote, Series, SetAside
+from pricebook.runs import Fetched, last_fetch
+from pricebook.schema import connect, open_book
+from pricebook.series import Filter
+from scraper.aws import line_memory
+from scraper.aws.line_memory import Comparison, Memory, compare
 from scraper.aws.list_entry import EnteredList, TakenList, compare_list, enter_list
 from scraper.aws.list_file import ListHead
+from scraper.aws.settings import AwsSettings
+from scraper.aws.source import Ec2Source
 from scraper.aws.whole_list import Rate, RowReader
-from scraper.collect import Taken, enter
+from scraper.collect import Taken, Tools, enter, enter_all
 from scraper.document import sorted_out
-from scraper.settings import GateSettings
+from scraper.evidence import EvidenceFolder
+from scraper.http import HttpClient
+from scraper.settings import GateSettings, HttpSettings
 
 REGION = "us-east-1"
 PARTITION = f"aws-ec2/{REGION}"
@@ -152,6 +168,11 @@ def items(raw: bytes) -> Iterator[Quote | SetAside]:
             yield said
 
 
+def plain(row: Iterable[object]) -> tuple[object, ...]:
+    """Times as SQLite keeps them."""
+    return tuple(int(cell.timestamp()) if isinstance(cell, datetime) else cell for cell in row)
+
+
 def contents(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
     """What the book says, without the numbers that rows happen to have."""
     key = "s.product, s.meter, s.term, s.more, s.region"
@@ -166,7 +187,7 @@ def contents(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
     }
     with engine.begin() as connection:
         return {
-            name: sorted((tuple(row) for row in connection.execute(text(question))), key=repr)
+            name: sorted((plain(row) for row in connection.execute(text(question))), key=repr)
             for name, question in questions.items()
         }
 
@@ -192,14 +213,26 @@ def histories(draw: st.DrawFn) -> list[list[Row]]:
     return lists
 
 
+@pytest.fixture(scope="module")
+def empty_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book with its schema, to be copied."""
+    file = tmp_path_factory.mktemp("book") / "empty.db"
+    open_book(f"sqlite:///{file}").dispose()
+    return file
+
+
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=int(os.environ.get("BREAKEVEN_LISTS", "40")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(lists=histories())
-def test_both_ways_give_the_same_book(lists: list[list[Row]], tmp_path_factory) -> None:
+def test_both_ways_give_the_same_book(lists: list[list[Row]], empty_book: Path) -> None:
     """Whatever the lists, look by look: prices, what is in force, runs and reviews."""
-    folder = tmp_path_factory.mktemp("books")
-    engines = [open_book(f"sqlite:///{folder}/{name}.db") for name in ("bulk", "ordinary")]
+    files = [empty_book.with_name(f"{name}.db") for name in ("bulk", "ordinary")]
+    for file in files:
+        shutil.copy(empty_book, file)
+    engines = [connect(f"sqlite:///{file}") for file in files]
     bulk, ordinary = Bulk(engines[0]), Ordinary(engines[1])
     for rows in lists:
         bulk.look(rows)
@@ -207,3 +240,288 @@ def test_both_ways_give_the_same_book(lists: list[list[Row]], tmp_path_factory) 
         assert contents(engines[1]) == contents(engines[0])
     for engine in engines:
         engine.dispose()
+
+
+LIST = [Row("m5.large", "0.0960000000"), Row("g6.xlarge", "0.8048000000"), Row("p5.4xlarge", "9.5")]
+
+
+def test_both_databases_give_the_same_book(book: Engine, tmp_path: Path) -> None:
+    """A new list, changes, a jump, one gone and back, on SQLite and on PostgreSQL by COPY."""
+    engine = open_book(f"sqlite:///{tmp_path}/ordinary.db")
+    bulk, ordinary = Bulk(book), Ordinary(engine)
+    more = [*LIST, Row("c5.large", "1", payment="All Upfront", unit="Quantity")]
+    cheaper = [Row("m5.large", "0.09"), *LIST[1:]]
+    for rows in (LIST, more, cheaper, cheaper[:2], [*cheaper[:2], Row("p5.4xlarge", "99")], LIST):
+        bulk.look(rows)
+        ordinary.look(rows)
+        assert contents(engine) == contents(book)
+    engine.dispose()
+
+
+def test_a_list_in_which_only_dates_moved_writes_nothing(sqlite_book: Engine) -> None:
+    """AWS moves the dates of reserved rates to that of each publication."""
+    bulk = Bulk(sqlite_book)
+    rows = [*LIST, Row("m5.large", "0.06", payment="No Upfront")]
+    assert Counts(new=4) == bulk.look(rows).counts
+    again = bulk.look(rows)
+    assert (Counts(), 4, "complete") == (again.counts, again.quotes, again.outcome)
+
+
+def test_what_two_looks_miss_is_withdrawn_even_at_the_same_version(sqlite_book: Engine) -> None:
+    """A look that finds the version it has read lacks what that lacked."""
+    bulk = Bulk(sqlite_book)
+    counts = [bulk.look(rows).counts for rows in (LIST * 1, LIST, LIST[:2] + LIST[3:])]
+    assert [Counts(new=3), Counts(), Counts()] == counts
+    few = GateSettings(max_drop_of_count=Decimal("0.5"))
+    assert Counts() == bulk.look(LIST[:2], few).counts
+    assert Counts(withdrawn=1) == bulk.look(None).counts
+    assert Counts() == bulk.look(None).counts
+
+
+def test_two_prices_for_one_series_are_both_held(sqlite_book: Engine) -> None:
+    """Within a list, and when one of them stands in a row that hasn't changed."""
+    bulk = Bulk(sqlite_book)
+    rival = Row("m5.large", "0.5", sku="RIVAL")
+    entered = bulk.look([*LIST, rival])
+    assert (2, ["two prices for one series"]) == (
+        entered.counts.new,
+        [one.reason for one in entered.held],
+    )
+    assert Counts(new=1) == bulk.look(LIST).counts
+    later = bulk.look([*LIST, rival], GateSettings(max_drop_of_count=Decimal("0.5")))
+    assert ["two prices for one series"] == [one.reason for one in later.held]
+    assert Decimal("0.096") == price_of(sqlite_book, "m5.large")
+
+
+def test_a_jump_is_held_until_a_second_look_says_the_same(sqlite_book: Engine) -> None:
+    """The row is read again, although the list hasn't changed but for its dates."""
+    bulk = Bulk(sqlite_book)
+    bulk.look(LIST)
+    dear = [Row("m5.large", "0.9"), *LIST[1:]]
+    held = bulk.look(dear)
+    assert (Counts(), ["price jump"]) == (held.counts, [one.reason for one in held.held])
+    assert Decimal("0.096") == price_of(sqlite_book, "m5.large")
+    confirmed = bulk.look(dear)
+    assert (Counts(changed=1), 0) == (confirmed.counts, len(confirmed.held))
+    assert Decimal("0.9") == price_of(sqlite_book, "m5.large")
+
+
+def test_a_list_full_of_jumps_is_refused(sqlite_book: Engine) -> None:
+    """More of them than a person would review are a misprint."""
+    bulk = Bulk(sqlite_book)
+    bulk.look([Row(f"m{number}.large", "1") for number in range(1100)])
+    with pytest.raises(DocumentRefused, match="1100 of 1100 changed prices jumped"):
+        bulk.look([Row(f"m{number}.large", "10") for number in range(1100)])
+
+
+def test_a_list_that_was_compared_with_another_is_refused(sqlite_book: Engine) -> None:
+    """Two processes that compare at the same time don't both enter."""
+    bulk = Bulk(sqlite_book)
+    bulk.look(LIST)
+    with sqlite_book.begin() as connection:
+        partition = partition_id(connection, PARTITION)
+        late = TakenList(PARTITION, REGION, "2", bulk.at, None)
+        with pytest.raises(DocumentRefused, match="another list was entered meanwhile"):
+            enter_list(connection, partition, late, GateSettings())
+
+
+def price_of(engine: Engine, product: str) -> Decimal | None:
+    with engine.begin() as connection:
+        (price,) = as_of(connection, START + timedelta(days=99), where=Filter(product=product))
+        return price.amount
+
+
+def said(row: Row) -> object:
+    """What the reader makes of one row."""
+    raw = price_list([row], START)
+    lines = raw.split(b"\n")
+    reader = RowReader(ListHead.read(iter(lines), "AmazonEC2", "x"), REGION)
+    (found,) = reader.read(lines[-2:-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("cells", "qualifiers"),
+    [
+        ({}, {}),
+        ({"Pre Installed S/W": "SQL Std"}, {"software": "SQL Std"}),
+        ({"License Model": "Bring your own license"}, {"license": "Bring your own license"}),
+        ({"CapacityStatus": "UnusedCapacityReservation"}, {"capacity": "unused"}),
+        ({"Tenancy": "Dedicated"}, {"tenancy": "dedicated"}),
+        ({"Operating System": "RHEL"}, {"os": "RHEL"}),
+        ({"PriceDescription": 'odd ""quotes"", and commas, "Compute Instance'}, {}),
+    ],
+)
+def test_every_condition_is_part_of_the_series(
+    cells: dict[str, str], qualifiers: dict[str, str]
+) -> None:
+    """What singles out the usual machine isn't written; what differs is."""
+    usual = {"region": REGION, "os": "Linux", "tenancy": "shared", "term": "on_demand"}
+    series = Series.of("aws", "m5.large", "instance", "hour", **(usual | qualifiers))
+    assert Rate(key_of(series), 960_000_000) == said(Row("m5.large", "0.0960000000", cells=cells))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"MarketOption": "CapacityBlock"},
+        {"Region Code": "us-east-1-atl-1"},
+        {"Location Type": "AWS Local Zone"},
+        {"Product Family": "Storage"},
+    ],
+)
+def test_rows_that_sell_no_machine_here_are_left_out(cells: dict[str, str]) -> None:
+    """Capacity Blocks' twins at $0, zones, and what is no machine."""
+    assert said(Row("m5.large", "0.096", cells=cells)) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (Row("m5.large", "0.0000000000"), "a price of 0"),
+        (Row("m5.large", "free"), "a price that is no amount"),
+        (Row("m5.large", "1", unit="GB-Mo"), "the unit 'GB-Mo'"),
+        (Row("m5.large", "1", payment="Some Upfront"), "a commitment of '1yr', 'Some Upfront'"),
+        (
+            Row("m5.large", "1", cells={"Tenancy": "Lunar"}),
+            "tenancy 'Lunar', CapacityStatus 'Used'",
+        ),
+    ],
+)
+def test_rows_that_cant_be_read_say_why(row: Row, reason: str) -> None:
+    """They are set aside, under the code of their rate."""
+    aside = said(row)
+    assert isinstance(aside, SetAside)
+    assert (reason, "m5.large") == (aside.reason, aside.text)
+
+
+def test_a_machine_in_its_reservation_costs_nothing_more() -> None:
+    """AWS prints $0.00 for it, and means it."""
+    row = Row("m5.large", "0.0000000000", cells={"CapacityStatus": "AllocatedCapacityReservation"})
+    rate = said(row)
+    assert isinstance(rate, Rate)
+    assert 0 == rate.ticks
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda raw: raw[:-30], "breaks off within a line"),
+        (lambda raw: raw.replace(b"PricePerUnit", b"Price"), "no column priceperunit"),
+        (lambda raw: raw.replace(b'"AmazonEC2"', b'"AmazonRDS"'), "a price list of AmazonRDS"),
+        (lambda raw: b"<html>\n" * 30, "no AWS price list"),
+    ],
+)
+def test_a_damaged_list_is_refused(damage: Callable[[bytes], bytes], sentence: str) -> None:
+    """Cut off, without a column, of another offer, no list at all."""
+    with pytest.raises(DocumentRefused, match=sentence):
+        compare_list(pieces(damage(price_list(LIST, START))), REGION, None)
+
+
+lines_of_a_list = st.lists(st.integers(0, 400), unique=True, max_size=200)
+
+
+@settings(max_examples=200, deadline=None)
+@given(old=lines_of_a_list, new=lines_of_a_list, again=st.booleans(), size=st.integers(1, 900))
+def test_what_is_new_and_gone_is_found_in_any_order(
+    old: list[int], new: list[int], again: bool, size: int
+) -> None:
+    """Every new line is fresh, every gone one is told, and what is remembered fits the lines."""
+    if again:  # mostly the same, as lists are
+        new = [number for number in old if number % 7] + new[:9]
+        new = list(dict.fromkeys(new))
+    before = remembered_lines(old, size)
+    with closing(compared(new, before, size)) as found:
+        fresh = [int(line) for line in found.fresh_lines()]
+        assert [new[position] for position in found.fresh] == fresh
+        assert set(new) - set(old) <= set(fresh)
+        assert set(old) - set(new) == {number - 1 for number in found.gone} - set(fresh)
+        known = [number for at, number in enumerate(new) if at not in set(found.fresh)]
+        assert [number + 1 for number in known] == [n for n in found.memory.numbers if n]
+        assert Memory.unpack(found.memory.pack()) == found.memory
+
+
+def compared(numbers: list[int], before: Memory, size: int) -> Comparison:
+    raw = b"".join(b"%d\n" % number for number in numbers)
+    return compare(pieces(raw, size), before, bytes, b"columns.", "x")
+
+
+def remembered_lines(numbers: list[int], size: int) -> Memory:
+    """A memory in which each line stands for its number, and one."""
+    with closing(compared(numbers, Memory(), size)) as found:
+        for position, number in enumerate(numbers):
+            found.memory.numbers[position] = number + 1
+        return found.memory
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists of tests have many blocks, and lose their way soon."""
+    monkeypatch.setattr(line_memory, "_BLOCK_BYTES", 40)
+    monkeypatch.setattr(line_memory, "_WINDOW_BYTES", 300)
+    monkeypatch.setattr(line_memory, "_AHEAD", 8)
+    monkeypatch.setattr(line_memory, "_LOST", 50)
+
+
+def test_only_what_changed_is_read_and_kept(
+    host: PageServer, sqlite_book: Engine, tmp_path: Path
+) -> None:
+    """The first list leaves its head, the next one what differs; the same version isn't fetched."""
+    at = [START]
+    tools = tools_for(sqlite_book, tmp_path, lambda: at[0])
+    source = Ec2Source(AwsSettings(families=("*",), price_files_url=host.url))
+    kept = []
+    for price in ("0.096", "0.1", "0.1"):
+        at[0] += timedelta(days=1)
+        host.pages = files_of([Row("m5.large", price), *LIST[1:]], price)
+        (taken,) = source.take(tools)
+        with sqlite_book.begin() as connection:
+            (entered,) = enter_all(connection, [taken], GateSettings())
+        kept.append((entered.outcome, entered.quotes, len(entered.changes)))
+    assert [("complete", 3, 0), ("complete", 3, 1), ("complete", 3, 0)] == kept
+    assert [200, 200] == [status for path, status in host.answers if path.endswith("index.csv")]
+    with sqlite_book.begin() as connection:
+        fetched = last_fetch(connection, f"{host.url}{list_path('0.1')}.csv#*")
+    assert fetched is not None
+    (row,) = tools.evidence.get(fetched.sha256).splitlines()[4:]
+    assert b'"m5.large"' in row
+
+
+def test_everything_is_asked_for_by_a_star(tmp_path: Path) -> None:
+    """In `[aws]` both for families and for regions."""
+    file = tmp_path / "breakeven.toml"
+    file.write_text('[aws]\nfamilies = ["*"]\nregions = ["*"]\n')
+    found = AwsSettings.from_table(load(file).table("aws"))
+    assert found.takes_whole_lists
+    assert {"us-east-1", "eu-west-1"} < set(found.regions)
+
+
+@pytest.fixture
+def host() -> Iterator[PageServer]:
+    """A host of price list files."""
+    with PageServer() as server:
+        yield server
+
+
+def list_path(price: str) -> str:
+    version = f"{START + timedelta(minutes=int(Decimal(price) * 1000)):%Y%m%d%H%M%S}"
+    return f"/offers/v1.0/aws/AmazonEC2/{version}/{REGION}/index"
+
+
+def files_of(rows: Sequence[Row], price: str) -> dict[str, str]:
+    """The index of regions and the list in force, by path."""
+    path = list_path(price)
+    regions = {REGION: {"regionCode": REGION, "currentVersionUrl": f"{path}.json"}}
+    return {
+        "/offers/v1.0/aws/AmazonEC2/current/region_index.json": json.dumps({"regions": regions}),
+        f"{path}.csv": price_list(rows, START).decode(),
+    }
+
+
+def tools_for(engine: Engine, folder: Path, clock: Callable[[], datetime]) -> Tools:
+    def remembered_list(partition: str) -> Remembered | None:
+        with engine.begin() as connection:
+            return last_list(connection, partition)
+
+    http = HttpClient(HttpSettings(min_interval=timedelta(0), allow_loopback=True))
+    return Tools(http, EvidenceFolder(folder), clock, lambda _: None, remembered_list)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -44,16 +44,17 @@ from pricebook.runs import (
     pending,
     rejected,
 )
-from scraper import gate
-from scraper.aws.bulk import OFFER
 from scraper.aws.line_memory import Comparison, Memory, compare, digest_of
 from scraper.aws.list_file import ListHead
 from scraper.aws.whole_list import Rate, RowReader
-from scraper.document import Reading
-from scraper.gate import TOO_FEW, decide
 from scraper.settings import GateSettings
 
+if TYPE_CHECKING:
+    from scraper import gate
+
 COMPLETE, PARTIAL = "complete", "partial"
+
+_OFFER = "AmazonEC2"
 
 _HEAD_BYTES = 65_536
 _PUBLISHED = re.compile(rb'Publication Date"?,"?(\d{4}-\d\d-\d\d)')
@@ -119,7 +120,7 @@ def _beheaded(chunks: Iterator[bytes], source: str) -> tuple[ListHead, Iterator[
     start = b""
     while len(start) < _HEAD_BYTES and (chunk := next(chunks, b"")):
         start += chunk
-    head = ListHead.read(iter(start.split(b"\n")), OFFER, source)
+    head = ListHead.read(iter(start.split(b"\n")), _OFFER, source)
     rows = start[sum(len(line) + 1 for line in head.lines) :]
     return head, chain([rows], chunks)
 
@@ -275,6 +276,9 @@ class _Entry:
             )
         if not jumped:
             return
+        from scraper.document import Reading
+        from scraper.gate import decide
+
         # Rules about all that changed ask for a half of it, so enough of what didn't jump will do.
         suspects = {one.row for one in jumped}
         calm = [one.row for one in moved if one.row not in suspects][:_MOST_JUDGED]
@@ -336,6 +340,8 @@ class _Entry:
         complete = quotes >= expected * (1 - settings.max_drop_of_count)
         held = [*self._held, *_grouped(self._asides)]
         if not complete:
+            from scraper.gate import TOO_FEW
+
             text = f"{quotes} series read, {expected} the last time: the list may be cut short"
             held.append(Held(TOO_FEW, "the whole list", text))
         writer.see(self._same.values())

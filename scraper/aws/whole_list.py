@@ -16,7 +16,6 @@ from typing import NamedTuple
 from pricebook.bulk import Key, key_of
 from pricebook.quote import Quote, Series, SetAside
 from scraper.aws.list_file import ListHead
-from scraper.aws.query import PAYMENTS, SELLER
 from scraper.aws.settings import location_type
 
 READ_BY = b"1"
@@ -43,6 +42,7 @@ _CAPACITY = {
     "UnusedCapacityReservation": "unused",
 }
 _YEARS = {"1yr": "1", "3yr": "3"}
+_PAYMENTS = {"No Upfront": "none", "Partial Upfront": "partial", "All Upfront": "all"}
 _CLASSES = ("standard", "convertible")
 _METERS = {"Hrs": ("instance", "hour"), "Quantity": ("upfront", "commitment")}
 _NOTHING = ("", "NA", "No License required")
@@ -50,7 +50,7 @@ _UNITS = frozenset(f'"{unit}"'.encode() for unit in _METERS)
 _DIGITS, _DECIMALS = 8, 10
 _MACHINE_BEGINS = b',"Compute Instance'
 """Where the product begins in a row of a machine; AWS quotes all cells that aren't empty."""
-_ANY = "*"
+_SELLER, _ANY = "aws", "*"
 
 
 class _Unread(Exception):
@@ -208,7 +208,7 @@ def _terms(conditions: Conditions, words: Words) -> tuple[Series, Key, bool]:
         raise _Unread(f"terms of the kind {kind!r} in {unit}")
     term = "reserved" if terms else "on_demand"
     said = {**conditions._asdict(), **terms, "term": term}
-    series = Series.of(SELLER, _ANY, *_METERS[unit], currency=currency, **said)
+    series = Series.of(_SELLER, _ANY, *_METERS[unit], currency=currency, **said)
     if terms:
         # All Upfront leaves nothing to pay by the hour.
         free = unit == "Hrs" and terms["payment"] == "all"
@@ -220,7 +220,7 @@ def _terms(conditions: Conditions, words: Words) -> tuple[Series, Key, bool]:
 
 def _reserved(lease: str, purchase: str, offering_class: str) -> dict[str, str]:
     try:
-        words = {"term_years": _YEARS[lease], "payment": PAYMENTS[purchase]}
+        words = {"term_years": _YEARS[lease], "payment": _PAYMENTS[purchase]}
     except KeyError:
         raise _Unread(f"a commitment of {lease!r}, {purchase!r}") from None
     if offering_class not in _CLASSES:
