@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from breakeven.app import App
 from breakeven.importing import catalog_document, catalogs_by_name
 from breakeven.output import Format, Row, Shape, say, write_rows
-from breakeven.views import PRICES, series_words
+from breakeven.price_view import PRICES, series_words
 from pricebook import book
 from pricebook.errors import ConfigError
 from pricebook.quote import Price, Quote, Series, digits, isoformat

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from breakeven.app import App
 from breakeven.output import Format, Row, Shape, say, write_rows
-from breakeven.views import PRICES, nothing_found, price_row
+from breakeven.price_view import PRICES, nothing_found, price_row
 from pricebook import book
 from pricebook.errors import ConfigError, EvidenceLost
 from pricebook.quote import Price, isoformat

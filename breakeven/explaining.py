@@ -7,7 +7,7 @@ from datetime import datetime
 
 from breakeven.app import App
 from breakeven.discounts import prices_at
-from breakeven.views import workload_of
+from breakeven.ratio_view import workload_of
 from comparator.change import Change, change_lines
 from comparator.ratio import Evaluation, evaluate
 from comparator.workload import Workload

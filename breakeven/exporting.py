@@ -7,7 +7,7 @@ from datetime import datetime
 
 from breakeven.app import App
 from breakeven.output import Format, Row, Shape, say, write_rows
-from breakeven.views import PRICES
+from breakeven.price_view import PRICES
 from pricebook import book
 from pricebook.quote import Price, Series
 from pricebook.schema import reading

@@ -11,8 +11,8 @@ from breakeven.discounts import discounted_past
 from breakeven.output import Format, Row, Shape
 from comparator.channels.wording import figure
 from comparator.timeline import Moment, timeline
-from comparator.way import label
 from comparator.workload import Workload
+from pricebook.label import label
 from pricebook.offers import offers
 from pricebook.past import past
 from pricebook.quote import Price, digits, isoformat

@@ -8,8 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from breakeven.output import Format, Row, say, write_json, write_rows
+from breakeven.price_view import QUOTES, series_words
 from breakeven.settings import EC2, known_sources
-from breakeven.views import QUOTES, series_words
 from pricebook.errors import ConfigError, DocumentRefused
 from pricebook.quote import Quote
 from scraper import providers

@@ -14,8 +14,9 @@ from comparator.comparison import Quantity, Term
 from comparator.cost import Mix
 from comparator.interval import Interval
 from comparator.tiers import covers, price_by_length, twins
-from comparator.way import PriceOf, Prices, Way, conditions
+from comparator.way import PriceOf, Prices, Way
 from pricebook.config import Table
+from pricebook.label import conditions
 from pricebook.offers import Offers
 from pricebook.quote import QUALIFIERS, Price, Series
 

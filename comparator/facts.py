@@ -15,8 +15,9 @@ from comparator.ratio import evidence
 from comparator.rules.ahead import Ahead, Coming, key_of
 from comparator.rules.price_change import amount_words
 from comparator.rules.told import News
-from comparator.way import Prices, label
+from comparator.way import Prices
 from pricebook.book import Change, history
+from pricebook.label import label
 from pricebook.quote import Price, Series
 from pricebook.series import Filter
 from pricebook.standing import (

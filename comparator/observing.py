@@ -27,7 +27,7 @@ from comparator.rules.state import (
     Transition,
     elapsed,
 )
-from comparator.way import label
+from pricebook.label import label
 from pricebook.quote import Price, isoformat, plain
 
 _UNKNOWN = "unknown"

@@ -10,9 +10,10 @@ from typing import Any
 from comparator.comparison import Comparison, Quantity
 from comparator.interval import Interval
 from comparator.spread import Outlook
-from comparator.way import Discontinued, Prices, Unknown, label
+from comparator.way import Discontinued, Prices, Unknown
 from comparator.workload import Workload
 from pricebook.book import OBSERVED
+from pricebook.label import label
 from pricebook.offers import NOTHING_ELSE, Offers
 from pricebook.quote import UNITS, Price, Series, isoformat
 

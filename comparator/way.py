@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol, Self, TypeAlias
 
@@ -18,21 +18,6 @@ PriceOf: TypeAlias = Callable[[Series], Quantity]
 
 Prices: TypeAlias = Callable[[Series], Price | None]
 """The price in force of a series, None when the book has none."""
-
-_WORDS = {
-    ("service_tier", "standard"): "",
-    ("os", "Linux"): "",
-    ("tenancy", "shared"): "",
-    ("term", "on_demand"): "on demand",
-    ("term_years", "1"): "1 year",
-    ("term_years", "3"): "3 years",
-    ("payment", "none"): "no upfront",
-    ("payment", "partial"): "partial upfront",
-    ("payment", "all"): "all upfront",
-    ("fine_tuned", "true"): "fine-tuned",
-    ("data_sharing", "true"): "data shared",
-}
-"""How names of prices put qualifiers; the usual ones go without saying, others as they are."""
 
 _LONGEST = 10**12
 """Tokens of a request, in or out: what is longer is a slip of the pen."""
@@ -98,18 +83,6 @@ def read_mix(table: Table) -> Mix:
     if not mix.input.value.point + mix.output.value.point:
         raise table.error("input", "and output are both 0: there is nothing to compare")
     return mix
-
-
-def label(series: Series) -> str:
-    """A short name for people: `openai gpt-4o input (batch)`, what goes without saying left out."""
-    return f"{series.seller} {series.product} {series.meter}{conditions(series.qualifiers)}"
-
-
-def conditions(qualifiers: Iterable[tuple[str, str]]) -> str:
-    """` (batch, fine-tuned)`: the qualifiers that don't go without saying, or nothing."""
-    words = [_WORDS.get(pair, pair[1]) for pair in qualifiers]
-    said = ", ".join(word for word in words if word)
-    return f" ({said})" if said else ""
 
 
 def _tokens(table: Table, name: str) -> Quantity:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from breakeven import ratio_history, views
+from breakeven import price_view, ratio_history, ratio_view, views
 from breakeven.app import App
 from breakeven.cli import cli
 from breakeven.daemon import run_pass
@@ -34,9 +34,9 @@ from pricebook.runs import last_fetch
 from pricebook.schema import reading
 
 LISTS = {
-    "prices": views.PRICES,
-    "history gpt-4": views.HISTORY,
-    "ratios --as-of 2023-11-08": views.RATIOS,
+    "prices": price_view.PRICES,
+    "history gpt-4": price_view.HISTORY,
+    "ratios --as-of 2023-11-08": ratio_view.RATIOS,
     "ratios history 'article: one run on demand'": ratio_history.RATIO_HISTORY,
     "alerts": views.ALERTS,
     "alerts list": views.ALERTS,

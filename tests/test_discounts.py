@@ -14,8 +14,8 @@ import pytest
 from breakeven.app import App
 from breakeven.demo.world import StoryClock
 from breakeven.discounts import prices_at
+from breakeven.ratio_view import evaluated, explained
 from breakeven.settings import Settings
-from breakeven.views import evaluated, explained
 from pricebook import book
 from pricebook.book import Look
 from pricebook.config import Table

@@ -10,10 +10,10 @@ import pytest
 
 from comparator.assumption import ASSUMPTIONS
 from comparator.interval import Interval
-from comparator.way import label
 from comparator.workload import Workload, examples, read_workloads
 from pricebook.config import Table
 from pricebook.errors import ConfigError
+from pricebook.label import label
 from pricebook.quote import Series
 
 FINE_TUNE = """

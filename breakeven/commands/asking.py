@@ -50,7 +50,7 @@ def prices(
     **where: str,
 ) -> None:
     """Prices in force, of products whose name contains PATTERN."""
-    from breakeven.views import PRICES, nothing_found
+    from breakeven.price_view import PRICES, nothing_found
     from pricebook import book
     from pricebook.schema import reading
     from pricebook.series import Filter
@@ -81,7 +81,7 @@ def history(
     **where: str,
 ) -> None:
     """Every change of PRODUCT's prices, oldest first."""
-    from breakeven.views import HISTORY, history_of, nothing_found, price_charts
+    from breakeven.price_view import HISTORY, history_of, nothing_found, price_charts
     from pricebook.schema import reading
 
     app = context.asked()
@@ -135,7 +135,7 @@ def ratios(
 
     Above 1 the API is cheaper.
     """
-    from breakeven.views import RATIOS, evaluated, passed, ratio_row
+    from breakeven.ratio_view import RATIOS, evaluated, passed, ratio_row
 
     if context.invoked_subcommand:
         return
@@ -155,7 +155,7 @@ def ratio_history(
 ) -> None:
     """A workload's ratio at every change of a price in the book's past."""
     from breakeven.ratio_history import RATIO_HISTORY, moment_row, moments, ratio_chart
-    from breakeven.views import workload_of
+    from breakeven.ratio_view import workload_of
 
     app = context.asked()
     one, end = workload_of(app, workload), until or app.now()
@@ -192,7 +192,7 @@ def explain(
         change = changed(context.asked(), workload, as_of, since, beside)
         click.echo(written(change, as_json=as_json))
         sys.exit(UNKNOWN if change.factor is None else 0)
-    from breakeven.views import explained
+    from breakeven.ratio_view import explained
 
     text, missing = explained(context.asked(), workload, as_of, as_json=as_json)
     click.echo(text)
@@ -251,7 +251,7 @@ def commitments(
 
 
 def _write_prices(found: Sequence[Price], shape: Shape, form: Format, empty: str) -> None:
-    from breakeven.views import price_row
+    from breakeven.price_view import price_row
 
     write_rows([price_row(price, form) for price in found], shape, form, empty=empty)
 

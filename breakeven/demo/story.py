@@ -24,8 +24,8 @@ from breakeven.daemon import Report, run_pass
 from breakeven.demo import telling
 from breakeven.demo.facts import DAYS, Day
 from breakeven.demo.world import World, world
+from breakeven.ratio_view import evaluated
 from breakeven.settings import Settings
-from breakeven.views import evaluated
 from comparator.channels.wording import figure
 from comparator.event import Event
 from comparator.ratio import Evaluation

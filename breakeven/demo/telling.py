@@ -19,8 +19,8 @@ from breakeven.output import bold, table
 from comparator.channels.wording import figure, spread
 from comparator.event import Event
 from comparator.ratio import Evaluation
-from comparator.way import label
 from pricebook.book import Change
+from pricebook.label import label
 from pricebook.quote import plain
 from pricebook.runs import Held
 from scraper.collect import Entered
