@@ -181,14 +181,27 @@ def _report(app: App, runs: Sequence[Run], stopping: Callable[[], bool]) -> Repo
 
 
 def _run(app: App, claimed: Claim) -> Run:
-    taken = list(_take(app, claimed))
+    taken, lists = [], []
+    for look in _take(app, claimed):
+        if look.entry:
+            lists += _enter_list(app, claimed, look)
+        else:
+            taken.append(look)
     with app.engine.begin() as connection:
         schedule.renew(connection, claimed, app.now())
-        entered = enter_all(connection, taken, app.settings.gate)
+        entered = [*lists, *enter_all(connection, taken, app.settings.gate)]
         changes = [change for one in entered for change in one.changes]
         events = judge_now(app, connection, changes)
         _finish(app, connection, claimed, entered)
     return entered, events
+
+
+def _enter_list(app: App, claimed: Claim, look: Taken) -> list[Entered]:
+    """Enter a whole price list at once: a run of all regions that is stopped goes on after those
+    that it has, and their files don't wait for each other on the disk."""
+    with app.engine.begin() as connection:
+        schedule.renew(connection, claimed, app.now())
+        return enter_all(connection, [look], app.settings.gate)
 
 
 def _take(app: App, claimed: Claim) -> Iterator[Taken]:
