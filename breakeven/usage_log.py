@@ -333,7 +333,8 @@ def _there(row: Mapping[str, Any], place: str, fields: Fields) -> bool:
 
 
 def _keys(row: Mapping[str, Any]) -> str:
-    return f"it has {', '.join(list(row)[:12])}"[:200]
+    # What is no name may be anything, and must not speak to the terminal.
+    return f"it has {', '.join(repr(name)[1:-1] for name in list(row)[:12])}"[:200]
 
 
 def _has_failed(row: Mapping[str, Any]) -> bool:

@@ -40,7 +40,7 @@ class Usage:
         name = f"rest of the input beside the {self.written.name}"
         rest = (mix.cached.value + self.written.value).complement()
         cause = self.written if mix.cached.value.certain else mix.cached
-        return (replace(self.written, name=name, value=rest, cause=f"-{cause.name}"),)
+        return (self.written.left(name, rest, cause.name),)
 
 
 PLAIN = Usage()
@@ -112,12 +112,8 @@ def api_output(price: Quantity, mix: Mix, usage: Usage = PLAIN) -> tuple[Term, .
 
 def discounted(terms: tuple[Term, ...], discount: Quantity) -> tuple[Term, ...]:
     """The same less a discount: x (1 - discount)."""
-    left = replace(
-        discount,
-        name=f"price left by the {discount.name}",
-        value=discount.value.complement(),
-        cause=f"-{discount.name}",
-    )
+    name = f"price left by the {discount.name}"
+    left = discount.left(name, discount.value.complement())
     return tuple(replace(term, times=(*term.times, left)) for term in terms)
 
 

@@ -12,7 +12,7 @@ from pricebook.config import Table
 GIVEN = "your configuration"
 
 _LEAST, _MOST = Decimal("1e-18"), Decimal("1e18")
-_WIDEST = 10**6
+_WIDEST = 10**9
 """A figure beyond these is a slip of the pen, and would be beyond what `spread` can draw."""
 
 

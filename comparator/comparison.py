@@ -17,6 +17,7 @@ from pricebook.quote import Price, Series
 
 _ONE = Interval.exactly(1)
 _ZERO = Interval.exactly(0)
+_WHOLE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Quantity:
 
     `kind`: price, assumption, or definition (what the work is, how units convert). Two quantities
     of one comparison with the same name are the same quantity. Those with the same `cause` rise
-    and fall together; one whose cause begins with "-" goes the other way.
+    and fall together; one whose cause begins with "-" goes the other way. `most`: the greatest
+    value that is possible, where the name alone doesn't say it.
     """
 
     name: str
@@ -35,11 +37,16 @@ class Quantity:
     kind: str = "assumption"
     price: Price | None = None
     cause: str = ""
+    most: Decimal | None = None
 
     @classmethod
     def defined(cls, name: str, unit: str, value: Decimal | int, source: str) -> Quantity:
         """A sure figure that nobody needs to estimate."""
         return cls(name, unit, Interval.exactly(value), source, "definition")
+
+    def left(self, name: str, value: Interval, cause: str = "") -> Quantity:
+        """What a share like this one leaves of the whole; it falls when the share rises."""
+        return replace(self, name=name, value=value, cause=f"-{cause or self.name}", most=_WHOLE)
 
 
 @dataclass(frozen=True, slots=True)

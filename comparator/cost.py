@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from comparator.comparison import Quantity, Term
@@ -66,7 +66,7 @@ class Mix:
         if not self.cached.value.high:
             return ()
         name, rest = f"not {self.cached.name}", self.cached.value.complement()
-        return (replace(self.cached, name=name, value=rest, cause=f"-{self.cached.name}"),)
+        return (self.cached.left(name, rest),)
 
 
 @dataclass(frozen=True, slots=True)

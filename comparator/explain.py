@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from textwrap import wrap
+from textwrap import shorten, wrap
 from typing import Any
 
 from comparator.comparison import Quantity, Term
@@ -183,10 +183,11 @@ def _tornado(found: Iterable[Sensitivity]) -> Iterator[str]:
         begin, end = (round((value / low).ln() / span * (_BAR - 1)) for value in ends)
         bar = " " * begin + "█" * (end - begin + 1)
         left, right = map(short, ends)
-        yield f"  {each.quantity.name[:_NAME]:<{_NAME}} {left:>8} {bar:<{_BAR}} {right}"
+        name = shorten(each.quantity.name, _NAME, placeholder=" …")
+        yield f"  {name:<{_NAME}} {left:>8} {bar:<{_BAR}} {right}"
 
 
-_NAME, _BAR = 40, 32
+_NAME, _BAR = 48, 28
 
 
 def _printed(claim: Claim, ours: Decimal | None) -> str:

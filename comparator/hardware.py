@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from comparator import rate
@@ -60,4 +60,6 @@ def _lost(table: Table, life: Quantity) -> Quantity | None:
     if not residual.value.high:
         return None
     lost = rate.value_lost(residual.value, interest.value, life.value)
-    return Quantity("part of the price that is used up", "of the price", lost, residual.source)
+    used_up = residual.left("part of the price that is used up", lost)
+    # A longer life lowers what the resale is worth today, beside its own effect on the rate.
+    return replace(used_up, cause=life.name) if residual.value.certain else used_up

@@ -132,9 +132,11 @@ class MachineServing(Way):
         value = cost.rounding_up(self._hours_needed, tokens, spares)
         kind = "definition" if value.certain else "assumption"
         source = (
-            f"{self.machines} machines for {tokens.high:,f} tokens a month, all at their points"
+            f"{self.machines} machines for {tokens.high:,f} tokens a month, every other figure at "
+            "its point"
         )
-        return Quantity("whole machines for each one by parts", "machines", value, source, kind)
+        name, cause = "whole machines for each one by parts", f"-{self.tokens.name}"
+        return Quantity(name, "machines", value, source, kind, cause=cause)
 
     @property
     def _hours_needed(self) -> Decimal:

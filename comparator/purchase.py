@@ -221,7 +221,8 @@ def capital_factor(table: Table, years: Quantity) -> Quantity | None:
     source = (
         f"i T / (1 - (1+i)^-T) with T years at {interest.value.point} a year; {interest.source}"
     )
-    return Quantity("cost of a dollar paid at the start", "USD", factor, source)
+    cause = interest.name if years.value.certain else years.name
+    return Quantity("cost of a dollar paid at the start", "USD", factor, source, cause=cause)
 
 
 def _commitment(table: Table, term: str, years: Quantity, *, own_rate: bool) -> Option:

@@ -105,7 +105,8 @@ def sensitivities(workload: Workload, comparison: Comparison) -> tuple[Sensitivi
     """Of every price and assumption, the one whose range moves the ratio most first."""
     inputs = [each for each in comparison.quantities if each.kind != "definition"]
     solved = {each.what: each.feasible_value for each in break_evens(workload, comparison)}
-    flips = _Flips(comparison, solved, _most(workload.self_host))
+    most = {each.name: each.most for each in inputs if each.most is not None}
+    flips = _Flips(comparison, solved, most | _most(workload.self_host))
     found = [_sensitivity(comparison, each, flips) for each in inputs]
     return tuple(sorted(found, key=lambda each: (each.swing, abs(each.elasticity)), reverse=True))
 

@@ -20,8 +20,8 @@ HOUR = timedelta(hours=1)
 MONTH = timedelta(hours=730)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
-PEAK_LOAD = Interval(Decimal("0.7"), Decimal("0.775"), Decimal("0.85"))
-"""Rho, the load that a fleet is sized for at its peak: 70 to 85 %, what practitioners aim at."""
+PEAK_LOAD = Interval(Decimal("0.7"), Decimal("0.75"), Decimal("0.85"))
+"""Rho, the load that a fleet is sized for at its peak: what a workload's `target_load` is, too."""
 
 MOST_SLOTS = 200_000
 """Parts of windows that are kept apart, so that memory is bounded: a year and nine months of 5

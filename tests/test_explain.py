@@ -228,7 +228,9 @@ def test_a_run_of_less_than_a_minute_is_even_where_a_minute_is() -> None:
 def _explained(text: str, hourly: str, per_mtok: str) -> Explanation:
     workload = Workload.from_table(Table(tomllib.loads(text, parse_float=Decimal), "workload"))
 
-    def price(series: Series) -> Price:
+    def price(series: Series) -> Price | None:
+        if series.get("service_tier") == "batch":
+            return None
         amount = Decimal(per_mtok if series.seller == "openai" else hourly)
         return Price(series, amount, OCTOBER, "documented", OCTOBER, series.seller)
 
@@ -258,6 +260,41 @@ def test_a_flip_outside_of_what_is_possible_is_none() -> None:
     }
     names = ("attempts a run takes", "utilisation", "machines kept for each one needed")
     assert [found[name] for name in (*names, "runs a year")] == [None] * 4
+
+
+OWN = """
+    name = "bot"
+    kind = "inference"
+    tokens = { input = 3_000, output = 1_000, cached_share = 0.5 }
+    api = { seller = "openai", product = "gpt-4.1", service_tier = "batch", batch_discount = 0.5 }
+    [self_host]
+    term = "own"
+    tokens_per_second = 20_000
+    whole_machines = true
+    tokens_per_month = { low = 1e10, point = 2e10, high = 4e10 }
+    own = { price = 1e6, power_kw = 6, electricity = 0.1, residual = 0.2, interest = 0.1 }
+"""
+
+
+def test_what_a_share_leaves_of_the_whole_is_never_more_than_it() -> None:
+    """The ratio is not 1 at a discount below nothing, or a price that is used up twice."""
+    found = {row.quantity.name: row.flip for row in _explained(OWN, "1", "40").sensitivities}
+    assert found["price left by the batch discount"] is not None
+    found = {row.quantity.name: row.flip for row in _explained(OWN, "1", "1").sensitivities}
+    assert found["price left by the batch discount"] is None
+    free = OWN.replace("1e6", "2e5")
+    found = {row.quantity.name: row.flip for row in _explained(free, "1", "90").sensitivities}
+    assert found["part of the price that is used up"] is None
+
+
+def test_what_follows_from_one_assumption_moves_with_it() -> None:
+    """Interest and resale follow the years of life, whole machines the tokens of a month."""
+    evaluation = _explained(OWN, "1", "40").evaluation
+    assert evaluation.comparison is not None
+    causes = {each.name: each.cause for each in evaluation.comparison.quantities}
+    assert causes["cost of a dollar paid at the start"] == "years of life"
+    assert causes["part of the price that is used up"] == "years of life"
+    assert causes["whole machines for each one by parts"] == "-tokens a month"
 
 
 def test_without_numbers_the_reason_is_all() -> None:
@@ -359,7 +396,7 @@ def test_a_bar_shows_what_each_range_does() -> None:
     shown = printed(LLAMA).partition("The ratio from each input's low to its high\n")[2]
     bars = shown.partition("\n\n")[0].splitlines()
     assert [line[2:12] for line in bars] == ["utilisatio", "throughput", "machines k"]
-    assert bars[0].count("█") == 32
+    assert bars[0].count("█") == 28
     assert "3.66941 " in bars[0]
     assert bars[0].endswith(" 19.5702")
     assert all(10 < line.count("█") < 32 for line in bars[1:])

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from breakeven import usage_log
 from breakeven.cli import cli
 from breakeven.usage_log import Log, Names, rows_of
-from comparator.usage import HOUR, Request, Usage, usage_of
+from comparator.assumption import ASSUMPTIONS
+from comparator.usage import HOUR, PEAK_LOAD, Request, Usage, usage_of
 from comparator.workload import Workload
 from pricebook.config import TOP, Table
 from pricebook.errors import ConfigError
@@ -179,8 +180,21 @@ def test_utilisation_is_load_factor_times_target_load() -> None:
     arrivals = usage_of(busy_afternoon()).arrivals
 
     assert arrivals is not None
-    assert Decimal("0.28125") * Decimal("0.775") == arrivals.utilisation().point
+    assert Decimal("0.28125") * Decimal("0.75") == arrivals.utilisation().point
     assert arrivals.factor.low * Decimal("0.7") == arrivals.utilisation().low
+
+
+def test_the_target_load_is_that_of_workloads() -> None:
+    """What a log says and what a fleet is sized by by default don't contradict each other."""
+    assert PEAK_LOAD == ASSUMPTIONS["target_load"].default
+
+
+def test_field_names_are_shown_without_control_characters(tmp_path: Path) -> None:
+    """A log of rubbish can't colour, or clear, the terminal."""
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"\\u001b[2Jname": 1}\n')
+    result = CliRunner().invoke(cli, ["usage", str(log)])
+    assert r"it has \x1b[2Jname" in result.output
 
 
 def test_whole_machines_lower_the_utilisation() -> None:
@@ -188,7 +202,7 @@ def test_whole_machines_lower_the_utilisation() -> None:
     arrivals = usage_of(busy_afternoon()).arrivals
 
     assert arrivals is not None
-    speed = arrivals.peak / Decimal("0.775") / Decimal("1.25")
+    speed = arrivals.peak / Decimal("0.75") / Decimal("1.25")
     assert Decimal("0.625") == round(arrivals.whole_machines(speed), 6)
     assert round(arrivals.utilisation().point * Decimal("0.625"), 6) == round(
         arrivals.utilisation(speed).point, 6
@@ -639,7 +653,7 @@ def test_the_command_tells_people(tmp_path: Path) -> None:
 
     assert 0 == done.exit_code, done.output
     assert "load factor 0.2812 (0.09375 to 0.2812)" in done.stdout
-    assert "utilisation = { low = 0.0656, point = 0.218, high = 0.239" in done.stdout
+    assert "utilisation = { low = 0.0656, point = 0.211, high = 0.239" in done.stdout
     assert "cached share: no request tells its cached tokens" in done.stdout
 
 

@@ -200,7 +200,10 @@ def test_a_number_or_a_range_may_be_given() -> None:
         ('term = "sport"', "term is 'sport' (did you mean spot?)"),
         ("attempts = 1e300", "attempts is 1e+300, which can't be meant"),
         ("storage_per_run = 1e-300", "storage_per_run is 1e-300, which can't be meant"),
-        ("attempts = { point = 1, high = 1e9 }", "attempts is from 1 to 1E+9, which says nothing"),
+        (
+            "attempts = { point = 1, high = 1e12 }",
+            "attempts is from 1 to 1E+12, which says nothing",
+        ),
         ("machines = 1.5", "machines is 1.5; it must be a whole number"),
     ],
 )
