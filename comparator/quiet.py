@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from comparator.event import Event
+from comparator.rules.header import SEVERITIES
 from pricebook.config import Table
-
-SEVERITIES = ("warn", "critical")
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DIGEST = re.compile(rf"(?:daily|weekly ({'|'.join(_DAYS)})) ([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -56,7 +55,7 @@ class Wishes:
         )
 
     def includes(self, event: Event) -> bool:
-        """Whether the event is bad enough; what only the operator can mend always is."""
+        """Whether the event is bad enough."""
         return self.severity == SEVERITIES[0] or event.severity == self.severity
 
     def due(self, created_at: datetime) -> datetime:
