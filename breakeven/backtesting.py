@@ -24,7 +24,7 @@ from pricebook.offers import Offers, bare, offers
 from pricebook.past import Past, past
 from pricebook.quote import Series, isoformat
 from pricebook.schema import reading
-from pricebook.series import SERIES, series_of
+from pricebook.series import SERIES, series_id, series_of
 from pricebook.tables import SeriesRow
 
 BACKTEST = Shape(
@@ -156,12 +156,14 @@ def _trial(
 
 
 def _offers(connection: Connection, until: datetime, earlier: Past) -> Offers:
-    """With the prices by length of prompt that the shipped history knows."""
+    """With prices by the length of the prompt as shipped, where the book has none of the kind."""
     known = offers(connection, until)
 
-    def by_length(series: Series) -> tuple[Series, ...]:
-        twins = (one for one in earlier if one.get("context") and bare(one) == bare(series))
-        return tuple(dict.fromkeys((*known.by_length(series), *twins)))
+    def by_length(series: Series) -> Sequence[Series]:
+        found = tuple(known.by_length(series))
+        if found or series_id(connection, bare(series)) is not None:
+            return found
+        return [one for one in earlier if one.get("context") and bare(one) == bare(series)]
 
     return replace(known, by_length=by_length)
 

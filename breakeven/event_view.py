@@ -85,7 +85,8 @@ class Shown:
 
 
 def shown(app: App, number: str) -> Shown:
-    """The event of that number; ConfigError when there is none, or several begin so."""
+    """The event of that number, "" is the newest; ConfigError when there is none, or several
+    begin so."""
     with reading(app.engine) as connection:
         row = _row(connection, number)
         event = Event.restore({name: getattr(row, name) for name in _COLUMNS}, row.details)
@@ -112,12 +113,14 @@ def lines(one: Shown) -> Iterator[str]:
 
 def _row(connection: Connection, number: str) -> Any:
     query = select(EventRow.__table__).where(EventRow.id.startswith(number, autoescape=True))
-    rows = connection.execute(query.order_by(EventRow.id).limit(2)).all()
-    if len(rows) == 1 or (rows and rows[0].id == number):
-        return rows[0]
-    if rows:
+    order = EventRow.id if number else EventRow.at.desc()
+    rows = connection.execute(query.order_by(order).limit(2)).all()
+    if not rows:
+        what = f"there is no event {number!r}" if number else "there are no events yet"
+        raise ConfigError(f"{what}; `breakeven alerts` lists them")
+    if len(rows) > 1 and rows[0].id != number != "":
         raise ConfigError(f"several events begin with {number!r}; write more of the number")
-    raise ConfigError(f"there is no event {number!r}; `breakeven alerts` lists them")
+    return rows[0]
 
 
 def _state_before(connection: Connection, event: Event) -> str:

@@ -118,6 +118,11 @@ def test_an_event_for_programs(folder: Path) -> None:
     assert "no_service" == delivery["tries"][0]["reason"]
 
 
+def test_the_newest_event(folder: Path) -> None:
+    """Without a number it is the newest."""
+    assert "feed01" == json.loads(alerts(folder, "show", "--json").stdout)["event"]
+
+
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [

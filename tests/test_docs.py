@@ -22,6 +22,7 @@ from benchmarks.token_server import Behaviour, serving
 from breakeven.cli import cli
 from breakeven.settings import Settings
 from comparator.rules.crossing import Crossing
+from comparator.silence import Silence, add_silence
 from comparator.workload import Workload
 from pricebook.book import Look, record
 from pricebook.config import TOP, Table
@@ -38,6 +39,13 @@ id = "S04"
 figure = "ratio, highest"
 printed = "8x"
 note = "the dear and short run alone"
+"""
+CASE = """
+[[case]]
+name = "two looks in a row"
+rule = "tuning it ourselves pays"
+looks = [1.2, 0.9, 0.9]
+expect = [{ after = "12h", kind = "fired", severity = "warn", sent = true }]
 """
 CATALOGUE = '{"openai": {"models": {"gpt-4o-mini": {"cost": {"input": 0.15, "output": 0.5}}}}}'
 
@@ -68,6 +76,8 @@ def book_for_json(demo: tuple[Path, str], tmp_path_factory: pytest.TempPathFacto
     (folder / "empty.html").write_text("hello\n")
     (folder / "models.json").write_text(CATALOGUE, encoding="utf-8")
     _reserve(database)
+    _silence(database)
+    (folder / "cases.toml").write_text(CASE, encoding="utf-8")
     (folder / "needs.txt").write_text("0\n1\n1\n2\n")
     (folder / "requests.jsonl").write_text("".join(_requests()), encoding="utf-8")
     return folder
@@ -91,6 +101,14 @@ def _reserve(database: str) -> None:
         run = note_run(connection, "aws-ec2/reserved", at, "complete")
         look = Look("aws-ec2/reserved", run, at, [(Quote(series, Decimal("19.22"), "", ""), None)])
         record(connection, look)
+    engine.dispose()
+
+
+def _silence(database: str) -> None:
+    starts, ends = datetime(2026, 8, 21, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
+    engine = open_book(database)
+    with engine.begin() as connection:
+        add_silence(connection, Silence(starts, ends, "we are moving house", pattern="openai *"))
     engine.dispose()
 
 

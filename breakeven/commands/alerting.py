@@ -33,13 +33,13 @@ def alerts_list(context: Context, since: datetime | None, form: Format) -> None:
 
 
 @alerts.command("show")
-@click.argument("event")
+@click.argument("event", default="")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
 def alerts_show(context: Context, event: str, as_json: bool) -> None:
     """One event whole: why, where it was read, who was told.
 
-    EVENT is its number, or the beginning of it.
+    EVENT is its number, or the beginning of it; the newest event without.
     """
     from breakeven.event_view import lines, shown
 
