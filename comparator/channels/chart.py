@@ -82,7 +82,12 @@ def _until(points: Sequence[Point], at: datetime) -> list[Point]:
 def _draw_course(axes: Axes, points: Sequence[Point]) -> None:
     times: Any = [point.at for point in points]
     low, middle, high = zip(*(_values(point) for point in points), strict=True)
-    axes.fill_between(times, low, high, step="post", color=_BAND, linewidth=0, label="p10 to p90")
+    if low != high:
+        band: Any = {"color": _BAND, "linewidth": 0, "label": "p10 to p90"}
+        axes.fill_between(times, low, high, step="post", **band)
+        axes.legend(
+            loc="upper right", fontsize=8, frameon=False, labelcolor=_MUTED, handlelength=1.2
+        )
     axes.step(times, middle, where="post", color=_LINE, linewidth=1.6)
 
 
@@ -146,4 +151,3 @@ def _dress(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.margins(x=0.01, y=0.15)
     axes.spines[:].set_visible(False)
-    axes.legend(loc="upper right", fontsize=8, frameon=False, labelcolor=_MUTED, handlelength=1.2)
