@@ -140,8 +140,7 @@ _IDS = Prepared(_ids_of_lists())
 
 
 def _made(connection: Connection, new: Sequence[Series]) -> dict[Series, int]:
-    if not new:
-        return {}
-    made = insert(SeriesRow).returning(SeriesRow.id, sort_by_parameter_order=True)
-    numbers = connection.execute(made, [series_key(series) for series in new]).scalars()
-    return dict(zip(new, numbers, strict=True))
+    # Looked up afterwards: SQLite gives back the ids of new rows one row at a time only.
+    if new:
+        connection.execute(insert(SeriesRow), [series_key(series) for series in new])
+    return _known(connection, new)

@@ -1,0 +1,110 @@
+"""Writing many prices takes few statements, and asking for many takes few questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from pricebook.book import Look, as_of, latest_of, machines_with, note_facts, price_at, record
+from pricebook.prepared import Prepared
+from pricebook.quote import Quote, Series
+from pricebook.runs import note_run
+from pricebook.schema import reading
+from pricebook.series import series_ids
+from pricebook.tables import Current
+
+DAY = timedelta(days=1)
+
+
+def series(number: int) -> Series:
+    """One of many."""
+    return Series.of("aws", f"m{number}.large", "instance", "hour", region="us-east-1", os="Linux")
+
+
+def look(engine: Engine, at: datetime, amounts: dict[int, int]) -> int:
+    """A complete look that found these; gives how many statements it took."""
+    quotes = [(Quote(series(n), Decimal(amount), "", ""), None) for n, amount in amounts.items()]
+    with engine.begin() as connection:
+        run = note_run(connection, "aws", at, "complete")
+        with counting(engine) as said:
+            record(connection, Look("aws", run, at, quotes))
+    return len(said)
+
+
+@contextmanager
+def counting(engine: Engine) -> Iterator[list[str]]:
+    """The statements that SQLAlchemy sends."""
+    said: list[str] = []
+
+    def listen(*about: object) -> None:
+        said.append(str(about[2]))
+
+    event.listen(engine, "before_cursor_execute", listen)
+    yield said
+    event.remove(engine, "before_cursor_execute", listen)
+
+
+def test_statements_do_not_grow_with_the_page(book: Engine, noon: datetime) -> None:
+    """Ten times the prices take hardly more statements: new, changed, missed and withdrawn."""
+    few, many = range(20), range(1000, 1200)
+    for number, numbers in enumerate((few, many)):
+        start = noon + number * 100 * DAY
+        first = look(book, start, dict.fromkeys(numbers, 1))
+        changed = look(book, start + DAY, dict.fromkeys(numbers, 2))
+        missed = look(book, start + 2 * DAY, {1: 9})
+        withdrawn = look(book, start + 3 * DAY, {1: 9})
+
+        assert max(first, changed, missed, withdrawn) < 25
+
+    with reading(book) as connection:
+        assert [series(1)] == [price.series for price in as_of(connection, noon + 200 * DAY)]
+
+
+def test_the_latest_of_many(book: Engine, noon: datetime) -> None:
+    """Withdrawn ones are None, those that were never read are left out, 1,200 are no limit."""
+    look(book, noon, {number: number + 1 for number in range(1200)})
+    for days in (1, 2):
+        look(book, noon + days * DAY, {number: number + 1 for number in range(1199)})
+
+    with reading(book) as connection:
+        ids = series_ids(connection, map(series, range(1200)), create=False)
+        found = latest_of(connection, [*ids.values(), 10**6])
+
+    expected = {ids[series(number)]: Decimal(number + 1) for number in range(1199)}
+    assert expected | {ids[series(1199)]: None} == found
+
+
+def test_nothing_is_asked_of_nothing(book: Engine, noon: datetime) -> None:
+    """Empty lists have empty answers."""
+    with reading(book) as connection:
+        assert {} == latest_of(connection, [])
+        assert {} == series_ids(connection, [], create=False)
+        assert price_at(connection, series(1), noon) is None
+
+
+def test_the_machines_with_gpus(book: Engine, noon: datetime) -> None:
+    """By the last facts known of each."""
+    with book.begin() as connection:
+        note_facts(connection, "aws", "p5.48xlarge", {"accelerators": [{"kind": "gpu"}]}, noon)
+        note_facts(connection, "aws", "trn2.48xlarge", {"accelerators": [{"kind": "neuron"}]}, noon)
+        note_facts(connection, "aws", "g9.large", {"accelerators": [{"kind": "gpu"}]}, noon)
+        note_facts(connection, "aws", "g9.large", {"accelerators": []}, noon + DAY)
+
+        assert ("p5.48xlarge",) == machines_with(connection)
+        assert ("trn2.48xlarge",) == machines_with(connection, "neuron")
+
+
+def test_a_database_that_fails_fails_as_ever(sqlite_book: Engine) -> None:
+    """Past SQLAlchemy, too, an error of the driver comes as SQLAlchemy's."""
+    question = Prepared(Current.__table__.select())
+    with sqlite_book.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE current")
+
+        with pytest.raises(DBAPIError, match="no such table"):
+            question.rows(connection)
