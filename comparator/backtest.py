@@ -8,9 +8,10 @@ No source ever fails, no price is set aside, and what was learnt late counts fro
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -35,7 +36,6 @@ from comparator.rules.state import (
     UNKNOWN,
     Observation,
     State,
-    Transition,
 )
 from comparator.rules.told import Memory
 from comparator.timeline import timeline
@@ -60,21 +60,34 @@ class Told:
     sent: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Stretch:
-    """A time, with its first look but without its end, in which a figure stayed as it was."""
+    """A time, with its first look but without its end, in which a figure stays as it is."""
 
     begin: datetime
     end: datetime
-    figure: Range | None
-    now: Evaluation
+    rule: Crossing
+    ratio: Range | None
+    evaluated: Callable[[], Evaluation]
 
-    @property
+    @cached_property
+    def now(self) -> Evaluation:
+        """All that is known; worked out when it is asked for, as most stretches tell nothing."""
+        return self.evaluated()
+
+    @cached_property
+    def figure(self) -> Range | None:
+        """What the rule watches."""
+        if self.rule.measure == measure.RATIO:
+            return self.ratio
+        return measure.measured(self.rule.measure, self.now, ours=self.rule.ours)
+
+    @cached_property
     def health(self) -> str:
-        """Of what a rule is shown."""
-        if self.figure is None and self.now.health == FRESH:
-            return UNKNOWN
-        return FRESH if self.figure else self.now.health
+        """Of what the rule is shown."""
+        if self.figure:
+            return FRESH
+        return UNKNOWN if self.now.health == FRESH else self.now.health
 
 
 @dataclass(frozen=True)
@@ -105,13 +118,14 @@ class Backtest:
         for stretch in self._stretches(rule, workload):
             at = stretch.begin
             while at < stretch.end:
-                before, now = state, replace(stretch.now, at=at)
-                found = stretch.figure, stretch.health
+                before, found = state, (stretch.figure, stretch.health)
                 seen = Observation(at, *found, workload.calculation, at)
                 state, transitions = step(rule, before, seen)
-                yield from (_told(rule, one, told, now) for one in transitions)
+                for one in transitions:
+                    event = told_event(rule, one, told, replace(stretch.now, at=at))
+                    yield Told(event, one.send)
                 if transitions or before.name == UNKNOWN:
-                    told = now.snapshot() or told
+                    told = stretch.now.snapshot() or told
                 at = self._next(at, stretch.end, settled=_is_settled(before, state))
 
     def _stretches(self, rule: Crossing, workload: Workload) -> Iterator[_Stretch]:
@@ -120,11 +134,8 @@ class Backtest:
         for moment, end in zip(moments, ends, strict=True):
             begin = max(moment.at, self.since)
             if begin < end:
-                now = evaluate(workload, self._prices(begin), begin, self.offers)
-                figure = measure.measured(rule.measure, now, ours=rule.ours)
-                if rule.measure == measure.RATIO:
-                    figure = moment.ratio
-                yield _Stretch(begin, end, figure, now)
+                evaluated = partial(evaluate, workload, self._prices(begin), begin, self.offers)
+                yield _Stretch(begin, end, rule, moment.ratio, evaluated)
 
     def _next(self, at: datetime, end: datetime, *, settled: bool) -> datetime:
         """The next look; the last one of a stretch where those in between would change nothing."""
@@ -178,10 +189,6 @@ def refusal(rule: Rule) -> str:
     if isinstance(rule, Crossing | PriceChange | Ahead):
         return ""
     return "history holds prices, not what became of every look"
-
-
-def _told(rule: Crossing, one: Transition, told: Mapping[str, Any], now: Evaluation) -> Told:
-    return Told(told_event(rule, one, told, now), one.send)
 
 
 def _is_settled(before: State, after: State) -> bool:
