@@ -38,9 +38,10 @@ BACKTEST = Shape(
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What rules would have told between two times, oldest first; `left_out`: a clause for each
-    rule that history can't try."""
+    """What `rules` rules would have told between two times, oldest first; `left_out`: a clause for
+    each of them that history can't try."""
 
+    rules: int
     told: tuple[Told, ...]
     since: datetime
     until: datetime
@@ -50,6 +51,8 @@ class Tried:
     @property
     def words(self) -> str:
         """How much that is, and how it was looked at."""
+        if not self.rules:
+            return "no [[rule]] is set; --examples tries those that come with breakeven"
         sent = sum(one.sent for one in self.told)
         events = f"{len(self.told)} events" if len(self.told) != 1 else "1 event"
         period = f"{self.since:%Y-%m-%d} to {self.until:%Y-%m-%d}"
@@ -82,7 +85,7 @@ def backtest(
         found = [told for rule in rules for told in trial.told(rule, by_name)]
     left_out = tuple(f"not tried: {rule.name!r}, for {why}" for rule, why in _refused(rules))
     ordered = tuple(sorted(found, key=lambda one: one.event.at))
-    return Tried(ordered, trial.since, end, trial.every, left_out)
+    return Tried(len(rules), ordered, trial.since, end, trial.every, left_out)
 
 
 def told_row(one: Told, form: Format) -> Row:

@@ -148,6 +148,30 @@ def test_what_moved_and_where_it_was_read() -> None:
     assert "P4 and P5 on-demand prices are cut as of 1 June" in why["evidence"]["where"]
 
 
+BUSY = """
+[[rule]]
+name = "our machines aren't busy enough"
+workload = "a 70B model of our own against Luna"
+when = "break-even utilisation rises above ours"
+certainty = "point"
+receivers = []
+"""
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_a_break_even() -> None:
+    """A machine that is half as busy costs twice as much for each token, so the utilisation at which
+    both ways cost the same is, as a part of ours, the ratio. When Luna fell, that rose from 0.8562
+    by 2.25 / 0.45 = 5.
+    """
+    text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
+    Path("breakeven.toml").write_text(text + BUSY, encoding="utf-8")
+    (told,) = json.loads(asked("our machines aren't busy enough", "--json").stdout)
+    before, after = (Decimal(told[name]["point"]) for name in ("before", "ratio"))
+    assert ("fired", "break-even utilisation, times ours") == (told["kind"], told["measure"])
+    assert (Decimal("0.8562"), Decimal(5)) == (round(before, 4), round(after / before, 20))
+
+
 # What a user gets wrong
 
 
@@ -172,7 +196,7 @@ def test_without_rules() -> None:
     """Nothing to try is nothing told."""
     result = asked()
     assert (0, "") == (result.exit_code, result.stdout)
-    assert "nothing would have been told" in result.stderr
+    assert "no [[rule]] is set; --examples tries those" in result.stderr
 
 
 @pytest.mark.usefixtures("_nowhere")
