@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,8 +17,17 @@ from breakeven.output import say
 from pricebook.errors import BreakevenError, ConfigError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from breakeven.app import App
+    from breakeven.book_settings import BookSettings
     from breakeven.settings import Settings
+    from pricebook.config import Table
+
+DEFAULT_FILE = Path("breakeven.toml")
+
+Read = TypeVar("Read")
+Asked = TypeVar("Asked", bound="BookSettings")
 
 INTERRUPTED = 130
 """128 and the number of SIGINT, as shells count."""
@@ -92,12 +102,9 @@ class Context:
 
     def settings(self) -> Settings:
         """The settings of the file that was named, or of breakeven.toml, or the defaults."""
-        from breakeven.settings import DEFAULT_FILE, Settings
-        from pricebook.config import Table
+        from breakeven.settings import Settings
 
-        if self.file is None and not DEFAULT_FILE.exists():
-            return Settings.read(Table({}, "defaults"))
-        return Settings.load(self.file or DEFAULT_FILE)
+        return self._read(Settings.read)
 
     def app(self) -> App:
         """The open book with its settings, made where there is none."""
@@ -109,10 +116,24 @@ class Context:
         """The same for commands that only ask: where there is no book, an empty one answers."""
         from breakeven.app import App
 
-        settings = self.settings()
-        if settings.missing_file:
-            say(f"there is no database {settings.missing_file} yet; `breakeven collect` makes it")
-        return App.open(settings.to_ask())
+        return App.open(_to_ask(self.settings()))
+
+    def book(self) -> Engine:
+        """The book alone, for questions about prices: what compares isn't even imported."""
+        from breakeven.book_settings import BookSettings
+        from pricebook.schema import open_book
+
+        return open_book(_to_ask(self._read(BookSettings.read)).database_url)
+
+    def _read(self, read: Callable[[Table], Read]) -> Read:
+        from pricebook.config import Table, load, naming
+
+        if self.file is None and not DEFAULT_FILE.exists():
+            return read(Table({}, "defaults"))
+        file = self.file or DEFAULT_FILE
+        table = load(file)
+        with naming(file):
+            return read(table)
 
 
 class Commands(click.Group):
@@ -160,6 +181,12 @@ class Sources(OneByDefault):
     """`sources NAME` is `sources list NAME`."""
 
     default = "list"
+
+
+def _to_ask(settings: Asked) -> Asked:
+    if settings.missing_file:
+        say(f"there is no database {settings.missing_file} yet; `breakeven collect` makes it")
+    return settings.to_ask()
 
 
 def _advised(error: Exception) -> Exception:

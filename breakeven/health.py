@@ -13,9 +13,10 @@ import click
 from sqlalchemy import Connection, func, select
 
 from breakeven.app import App
+from breakeven.book_settings import EC2
 from breakeven.discounts import prices_at
 from breakeven.output import table, write_json
-from breakeven.settings import EC2, Settings
+from breakeven.settings import Settings
 from comparator.ratio import evaluate
 from comparator.workload import Workload
 from pricebook import runs

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from breakeven.book_settings import EC2, known_sources
 from breakeven.output import Format, Row, say, write_json, write_rows
 from breakeven.price_view import QUOTES, series_words
-from breakeven.settings import EC2, known_sources
 from pricebook.errors import ConfigError, DocumentRefused
 from pricebook.quote import Quote
 from scraper import providers

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from breakeven.app import App
+from breakeven.book_settings import known_sources
 from breakeven.output import Format, Row, Shape
 from breakeven.price_view import SERIES, short
-from breakeven.settings import known_sources
 from comparator.channels.wording import movement, spread
 from comparator.event import Cause, Range
 from comparator.outbox import deliveries

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from breakeven.settings import Settings, known_sources
+from breakeven.book_settings import known_sources
+from breakeven.settings import Settings
 from pricebook.config import TOP, Secret, Table, load, naming
 from pricebook.errors import ConfigError
 

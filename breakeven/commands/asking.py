@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -51,13 +51,13 @@ def prices(
 ) -> None:
     """Prices in force, of products whose name contains PATTERN."""
     from breakeven.price_view import PRICES, nothing_found
-    from pricebook import book
+    from pricebook import answers
     from pricebook.schema import reading
     from pricebook.series import Filter
 
-    app = context.asked()
-    with reading(app.engine) as connection:
-        found = book.as_of(connection, as_of or app.now(), known_at, Filter(pattern, **where))
+    with reading(context.book()) as connection:
+        at = as_of or datetime.now(UTC)
+        found = answers.as_of(connection, at, known_at, Filter(pattern, **where))
         empty = "" if found else nothing_found(connection, pattern, where)
     _write_prices(found, PRICES, form, empty)
 
@@ -84,12 +84,11 @@ def history(
     from breakeven.price_view import HISTORY, history_of, nothing_found, price_charts
     from pricebook.schema import reading
 
-    app = context.asked()
-    with reading(app.engine) as connection:
+    with reading(context.book()) as connection:
         found = history_of(connection, product, where, since, until)
         empty = "" if found else nothing_found(connection, product, where)
     if drawn and found:
-        click.echo("\n".join(price_charts(found, until or app.now())))
+        click.echo("\n".join(price_charts(found, until or datetime.now(UTC))))
         return
     _write_prices(found, HISTORY, form, empty)
 

@@ -11,10 +11,8 @@ from hashlib import sha256
 
 from pricebook.errors import ConfigError, EvidenceLost, SourceError
 from scraper.aws.client import Client, in_plain_words
-from scraper.aws.settings import AwsSettings
+from scraper.aws.settings import SCHEME, AwsSettings
 from scraper.evidence import FRESH, name_of, packed, unpacked
-
-SCHEME = "s3://"
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 """Amazon S3 User Guide, "General purpose bucket naming rules"."""

@@ -34,6 +34,9 @@ DEFAULT_FAMILIES = (
 
 EVERYTHING = "*"
 
+SCHEME = "s3://"
+"""How the address of a bucket for evidence begins."""
+
 PRICE_FILES_URL = "https://pricing.us-east-1.amazonaws.com"
 PUBLIC_FILES = "public_files"
 
