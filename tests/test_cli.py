@@ -357,7 +357,7 @@ def test_unforeseen_fault_is_one_sentence(
     def broken(*_: object) -> None:
         raise KeyError("amount")
 
-    monkeypatch.setattr(views, "price_row", broken)
+    monkeypatch.setattr(price_view, "price_row", broken)
     result = watched.ask("prices")
     assert (1, 1) == (result.exit_code, len(result.stderr.splitlines()))
     assert "a fault of breakeven's own (KeyError: 'amount'); `breakeven -v ...`" in result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,18 +157,68 @@ def test_nothing_is_called_utils() -> None:
     assert [] == [named(file) for file in MODULES if file.stem in shapeless]
 
 
+HEAVY = {
+    *("alembic", "apscheduler", "boto3", "botocore", "bs4", "requests", "smtplib", "urllib3"),
+    *("sqlalchemy.dialects.postgresql", "sqlalchemy.orm"),
+}
+"""What takes longer to import than a question takes to answer."""
+
+
+def loaded(folder: Path, *commands: list[str]) -> set[str]:
+    """The modules that these commands have imported, in a process of their own."""
+    program = f"""
+import sys
+from contextlib import suppress
+from breakeven.cli import cli
+for arguments in {commands!r}:
+    with suppress(SystemExit):
+        cli.main(arguments, standalone_mode=False)
+print("loaded:", *sys.modules)
+"""
+    paths = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=paths,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    words = done.stdout.splitlines()[-1].split()
+    assert words[0] == "loaded:"
+    return set(words)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a book and a configuration: workloads, rules, a receiver in Slack."""
+    folder = tmp_path_factory.mktemp("book")
+    loaded(folder, ["init"])
+    with (folder / "breakeven.toml").open("a", encoding="utf-8") as file:
+        file.write('[[receiver]]\nname = "team"\nslack.webhook = { env = "SLACK_WEBHOOK" }\n')
+    return folder
+
+
 def test_help_loads_no_heavy_library() -> None:
     """`breakeven --help` answers at once: neither a database nor a cloud library is imported."""
-    program = """
-import sys
-from breakeven.cli import cli
-for arguments in (["--help"], ["collect", "--help"], ["prices", "--help"]):
-    cli.main(arguments, standalone_mode=False)
-heavy = {"alembic", "apscheduler", "boto3", "botocore", "bs4", "requests", "sqlalchemy"}
-print("heavy:", *sorted(heavy & set(sys.modules)))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    found = loaded(ROOT, ["--help"], ["collect", "--help"], ["prices", "--help"])
 
-    assert done.stdout.splitlines()[-1] == "heavy:"
+    assert set() == found & {*HEAVY, "sqlalchemy", "comparator", "scraper"}
+
+
+@pytest.mark.parametrize("question", ["prices gpt", "history gpt-4o"])
+def test_questions_about_prices_load_no_comparator(book: Path, question: str) -> None:
+    """`prices` and `history` import the book and nothing that compares, tells or collects."""
+    found = loaded(book, question.split())
+
+    assert "pricebook.answers" in found
+    assert set() == found & {*HEAVY, "comparator", "scraper.collect", "scraper.http"}
+
+
+@pytest.mark.parametrize("question", ["ratios", "explain 70B"])
+def test_questions_about_ratios_load_no_heavy_library(book: Path, question: str) -> None:
+    """`ratios` and `explain` import what compares, and nothing that tells or collects."""
+    found = loaded(book, question.split())
+
+    assert "comparator.ratio" in found
+    assert set() == found & {*HEAVY, "comparator.outbox", "scraper.collect", "scraper.http"}
