@@ -160,9 +160,9 @@ receivers = []
 
 @pytest.mark.usefixtures("_nowhere")
 def test_a_break_even() -> None:
-    """A machine that is half as busy costs twice as much for each token, so the utilisation at which
-    both ways cost the same is, as a part of ours, the ratio. When Luna fell, that rose from 0.8562
-    by 2.25 / 0.45 = 5.
+    """Half as busy, a machine costs twice as much for each token: so the utilisation at which both
+    ways cost the same is, as a part of ours, the ratio. When Luna fell, that was 0.8562, and became
+    2.25 / 0.45 = 5 times as much.
     """
     text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
     Path("breakeven.toml").write_text(text + BUSY, encoding="utf-8")
