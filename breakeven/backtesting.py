@@ -153,7 +153,7 @@ def _trial(
     before = {series: held for series, held in earlier.items() if series in needed}
     prices = continued(before, past(connection, needed, until))
     mine = discounted_past(prices, app.settings.aws.discounts)
-    firsts = (held[0].valid_from for held in mine.values() if held)
+    firsts = [held[0].valid_from for held in (mine or earlier).values() if held]
     begin = since or min(firsts, default=until)
     return Backtest(connection, mine, known, begin, until, app.settings.every)
 

@@ -102,7 +102,7 @@ def lines(one: Shown) -> Iterator[str]:
     yield ""
     yield table([["Event", event.id], ["State", _states(one)], *map(list, wording.facts(event))])
     if event.verdict:
-        yield clean(f"Cheaper now: {event.verdict}.")
+        yield clean(f"Now {event.verdict}.")
     yield from _section("Why", [line for cause in event.why for line in _because(cause)])
     yield from _section("What would end it", [f"  {clean(words)}" for words in event.flips])
     told = [line for delivery in one.deliveries for line in _told(delivery)]

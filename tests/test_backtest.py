@@ -148,6 +148,16 @@ def test_what_moved_and_where_it_was_read() -> None:
     assert "P4 and P5 on-demand prices are cut as of 1 June" in why["evidence"]["where"]
 
 
+@pytest.mark.usefixtures("_nowhere")
+def test_a_rule_by_its_name() -> None:
+    """Of the rules that are named, also of one that is about no price of the past."""
+    found = [(at, rule) for at, rule, _, _ in listed("--examples", "offers that end")]
+    assert [
+        ("2026-05-07T00:00", "offers that end"),
+        ("2026-11-07T00:00", "offers that end"),
+    ] == found
+
+
 BUSY = """
 [[rule]]
 name = "our machines aren't busy enough"
