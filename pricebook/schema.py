@@ -5,17 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from pricebook import errors
-
-_PACKAGED = Path(__file__).parent / "alembic"
-SCRIPTS = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[1] / "alembic"
-"""In a wheel the migrations are part of this package, in a checkout they stand beside it."""
+from pricebook.revisions import SCRIPTS, head, known
 
 _MIGRATION_LOCK = 0x62726B65
 """Any number of ours: PostgreSQL's advisory lock that lets one process migrate at a time."""
@@ -81,15 +77,6 @@ def revision(engine: Engine) -> str | None:
         return _revision(connection)
 
 
-def head() -> str:
-    """The newest revision that this program knows, from the names of the migrations."""
-    return _known()[-1]
-
-
-def _known() -> list[str]:
-    return sorted(path.name.split("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
-
-
 def _revision(connection: Connection) -> str | None:
     tables = inspect(connection).get_table_names()
     if "alembic_version" in tables:
@@ -116,7 +103,7 @@ def _upgrade(engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         found = _revision(connection)
-        if found is not None and found not in _known():
+        if found is not None and found not in known():
             raise errors.DatabaseTooNew(
                 f"{_shown(engine)} was written by a newer breakeven (schema {found}, this program"
                 f" knows up to {head()}); upgrade breakeven, nothing was changed"
@@ -143,6 +130,8 @@ def _settle_sqlite(engine: Engine) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
         # 16 MB: pages that several days change are copied from the log once, not every day.
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        # Of 16 MB, not 2: a day's changes lie all over a region's prices (docs/scale.md).
+        connection.execute("PRAGMA cache_size = -16000")
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
