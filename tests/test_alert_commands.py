@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from breakeven.cli import cli
+from breakeven.silencing import SILENCES
 from comparator import ledger
 from comparator.claiming import note_attempt
 from comparator.event import Cause, Event, Range
@@ -149,6 +150,7 @@ def test_a_silence_is_of_a_rule_a_workload_or_a_pattern(
     assert 0 == result.exit_code
     assert "`breakeven alerts unsilence 1` ends it" in result.stderr
     one, window = json.loads(alerts(folder, "silences", "--json").stdout)
+    assert list(SILENCES.fields) == list(one) == list(window)
     assert (what, "moving house") == (one[matcher], one["reason"])
     assert (None, "for ever") == (window["id"], window["reason"])
     assert covers(folder)

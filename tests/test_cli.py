@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from breakeven import price_view, ratio_history, ratio_view, views
+from breakeven import backtesting, price_view, ratio_history, ratio_view, views
 from breakeven.app import App
 from breakeven.cli import cli
 from breakeven.daemon import run_pass
@@ -40,6 +40,7 @@ LISTS = {
     "ratios history 'article: one run on demand'": ratio_history.RATIO_HISTORY,
     "alerts": views.ALERTS,
     "alerts list": views.ALERTS,
+    "backtest --until 2024-01-01": backtesting.BACKTEST,
     "review": views.REVIEWS,
     "sources": views.SOURCES,
     "check": views.CHECKS,

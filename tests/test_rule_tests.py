@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from breakeven.cli import cli
+from breakeven.rule_tests import RULE_TESTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "rules-test.md"
 RULE = """
@@ -122,6 +123,7 @@ def test_for_programs() -> None:
     figure = {"low": "0.9", "point": "0.9", "high": "0.9"}
     told = {"after": "12h", "kind": "fired", "severity": "warn", "sent": True, "figure": figure}
     assert {"case": "c", "rule": "pays", "passed": False, "expected": [], "told": [told]} == row
+    assert list(RULE_TESTS.fields) == list(row)
 
 
 def test_the_rules_of_the_configuration() -> None:
