@@ -64,13 +64,16 @@ class BookSettings:
         return settings
 
     @property
-    def missing_file(self) -> Path | None:
-        """The SQLite file that the database's address names, when it can be made but isn't yet."""
+    def file(self) -> Path | None:
+        """The SQLite file that the database's address names, whether it exists or not."""
         name = self.database_url.partition("sqlite:///")[2]
-        if not name or name.startswith((":memory:", "file:")):
-            return None
-        file = Path(name)
-        return file if file.parent.is_dir() and not file.exists() else None
+        return None if not name or name.startswith((":memory:", "file:")) else Path(name)
+
+    @property
+    def missing_file(self) -> Path | None:
+        """That file, when it can be made but isn't yet."""
+        file = self.file
+        return file if file and file.parent.is_dir() and not file.exists() else None
 
     def to_ask(self) -> Self:
         """The same for commands that only ask: they don't make a database where there is none."""

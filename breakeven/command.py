@@ -118,12 +118,17 @@ class Context:
 
         return App.open(_to_ask(self.settings()))
 
+    def book_settings(self) -> BookSettings:
+        """The part of the settings that questions about prices need."""
+        from breakeven.book_settings import BookSettings
+
+        return self._read(BookSettings.read)
+
     def book(self) -> Engine:
         """The book alone, for questions about prices: what compares isn't even imported."""
-        from breakeven.book_settings import BookSettings
         from pricebook.schema import open_book
 
-        return open_book(_to_ask(self._read(BookSettings.read)).database_url)
+        return open_book(_to_ask(self.book_settings()).database_url)
 
     def _read(self, read: Callable[[Table], Read]) -> Read:
         from pricebook.config import Table, load, naming

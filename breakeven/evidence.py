@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 
 from breakeven.app import App
 from breakeven.output import Format, Row, Shape, say, write_rows
-from breakeven.price_view import PRICES, nothing_found, price_row
+from breakeven.price_question import nothing_found
+from breakeven.price_view import PRICES, price_row
 from pricebook import book
 from pricebook.errors import ConfigError, EvidenceLost
 from pricebook.quote import Price, isoformat

@@ -23,7 +23,8 @@ from pricebook import runs
 from pricebook.errors import BreakevenError, ConfigError, UnknownInput
 from pricebook.offers import offers
 from pricebook.quote import Series, isoformat
-from pricebook.schema import head, open_book, reading, revision
+from pricebook.revisions import head
+from pricebook.schema import open_book, reading, revision
 from pricebook.tables import Heartbeat, Message, SeriesRow
 from scraper.collect import Source
 

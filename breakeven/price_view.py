@@ -3,17 +3,12 @@ people. Questions about prices alone need nothing of the comparator, and don't i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select
-
 from breakeven.output import Format, Row, Shape
-from pricebook.answers import history
 from pricebook.label import conditions, label
 from pricebook.quote import CANCELLED, Price, Series
-from pricebook.series import Filter
-from pricebook.tables import SeriesRow
 
 SERIES = ("seller", "product", "meter", "unit", "currency", "qualifiers")
 _PRICE = (*SERIES, "amount", "valid_from", "basis", "recorded_at", "verified_at", "source")
@@ -52,18 +47,6 @@ def series_words(series: Series) -> dict[str, str]:
     }
 
 
-def history_of(
-    connection: Connection,
-    product: str,
-    where: Mapping[str, str],
-    since: datetime | None,
-    until: datetime | None,
-) -> list[Price]:
-    """Changes of the product of that exact name; where there is none, of names that contain it."""
-    exact = history(connection, Filter(product=product, **where), since, until)
-    return exact or history(connection, Filter(pattern=product, **where), since, until)
-
-
 def price_charts(found: Sequence[Price], until: datetime) -> Iterator[str]:
     """Lines of a chart for each series, as long as its prices are known."""
     from breakeven.chart import chart
@@ -73,27 +56,6 @@ def price_charts(found: Sequence[Price], until: datetime) -> Iterator[str]:
         drawn = chart([(price.valid_from, price.amount) for price in held], until)
         if drawn:
             yield from (f"{label(series)}, {series.currency}/{series.unit}", *drawn, "")
-
-
-def nothing_found(connection: Connection, pattern: str, where: Mapping[str, str]) -> str:
-    """Why a question about prices has no answer: which of its words the book doesn't know."""
-    known = connection.execute(select(SeriesRow.product).distinct()).scalars().all()
-    if not known:
-        return "no prices yet; collect them with `breakeven collect`, or try `breakeven demo`"
-    unknown = list(_unknown_words(connection, where))
-    if pattern and not any(pattern.lower() in product.lower() for product in known):
-        unknown.insert(0, f"no product's name contains {pattern!r}; `breakeven prices` lists all")
-    return "; ".join(unknown) or "no price matches all of this together"
-
-
-def _unknown_words(connection: Connection, where: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each condition that no price in the book fulfils."""
-    for name, value in where.items():
-        column = getattr(SeriesRow, name)
-        known = sorted(connection.execute(select(column).distinct()).scalars().all())
-        if value and value not in known:
-            words = ", ".join(word for word in known if word)
-            yield f"no price has {name.removeprefix('service_')} {value!r}; known: {words}"
 
 
 def short(at: datetime | None) -> str | None:

@@ -206,7 +206,7 @@ def test_help_loads_no_heavy_library() -> None:
     assert set() == found & {*HEAVY, "sqlalchemy", "comparator", "scraper"}
 
 
-@pytest.mark.parametrize("question", ["prices gpt", "history gpt-4o"])
+@pytest.mark.parametrize("question", ["prices gpt", "history gpt"])
 def test_questions_about_prices_load_no_comparator(book: Path, question: str) -> None:
     """`prices` and `history` import the book and nothing that compares, tells or collects."""
     found = loaded(book, question.split())
@@ -222,3 +222,12 @@ def test_questions_about_ratios_load_no_heavy_library(book: Path, question: str)
 
     assert "comparator.ratio" in found
     assert set() == found & {*HEAVY, "comparator.outbox", "scraper.collect", "scraper.http"}
+
+
+def test_a_history_needs_no_sqlalchemy(book: Path) -> None:
+    """`history` of a product's whole name is asked of a SQLite file itself."""
+    loaded(book, ["import", "curated"])
+    found = loaded(book, ["history", "gpt-4o"])
+
+    assert "pricebook.quick" in found
+    assert set() == found & {*HEAVY, "comparator", "scraper.collect", "sqlalchemy"}

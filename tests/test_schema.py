@@ -9,14 +9,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
-from pricebook import schema
+from pricebook import revisions, schema
 from pricebook.errors import ConfigError, DatabaseError, DatabaseTooNew
 from pricebook.tables import METADATA
 
 
 def test_an_empty_database_is_brought_to_the_newest_schema(book: Engine) -> None:
     """Opening an empty database leaves it at the newest revision."""
-    assert schema.revision(book) == schema.head()
+    assert schema.revision(book) == revisions.head()
 
 
 def test_the_migrations_make_what_the_tables_say(book: Engine) -> None:
@@ -40,7 +40,7 @@ def test_opening_twice_changes_nothing(book_url: str) -> None:
     schema.open_book(book_url).dispose()
     again = schema.open_book(book_url)
 
-    assert schema.revision(again) == schema.head()
+    assert schema.revision(again) == revisions.head()
     again.dispose()
 
 
@@ -113,7 +113,7 @@ def test_alembic_is_the_library_and_not_our_folder() -> None:
     import alembic
 
     assert "site-packages" in str(alembic.__file__)
-    assert not (schema.SCRIPTS / "__init__.py").exists()
+    assert not (revisions.SCRIPTS / "__init__.py").exists()
 
 
 def test_sqlite_writes_survive_a_crash_and_wait_their_turn(sqlite_book: Engine) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -50,7 +50,8 @@ def prices(
     **where: str,
 ) -> None:
     """Prices in force, of products whose name contains PATTERN."""
-    from breakeven.price_view import PRICES, nothing_found
+    from breakeven.price_question import nothing_found
+    from breakeven.price_view import PRICES
     from pricebook import answers
     from pricebook.schema import reading
     from pricebook.series import Filter
@@ -81,12 +82,13 @@ def history(
     **where: str,
 ) -> None:
     """Every change of PRODUCT's prices, oldest first."""
-    from breakeven.price_view import HISTORY, history_of, nothing_found, price_charts
-    from pricebook.schema import reading
+    from breakeven.price_view import HISTORY, price_charts
+    from pricebook import quick
 
-    with reading(context.book()) as connection:
-        found = history_of(connection, product, where, since, until)
-        empty = "" if found else nothing_found(connection, product, where)
+    file, empty = context.book_settings().file, ""
+    found = quick.history(file, product, where, since, until) if file else []
+    if not found:
+        found, empty = _history_by_name(context, product, where, since, until)
     if drawn and found:
         click.echo("\n".join(price_charts(found, until or datetime.now(UTC))))
         return
@@ -247,6 +249,22 @@ def commitments(
     rows = commitment_rows(context.asked(), machine, region, as_of, hourly, form)
     nothing = f"no reservation or Savings Plan of {machine} in {region} is in the book"
     write_rows(rows, COMMITMENTS, form, empty=nothing)
+
+
+def _history_by_name(
+    context: Context,
+    product: str,
+    where: Mapping[str, str],
+    since: datetime | None,
+    until: datetime | None,
+) -> tuple[list[Price], str]:
+    """What is found on any database by a part of the name, too; and why there is nothing."""
+    from breakeven.price_question import history_of, nothing_found
+    from pricebook.schema import reading
+
+    with reading(context.book()) as connection:
+        found = history_of(connection, product, where, since, until)
+        return found, "" if found else nothing_found(connection, product, where)
 
 
 def _write_prices(found: Sequence[Price], shape: Shape, form: Format, empty: str) -> None:
