@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from breakeven.settings import Settings
 from comparator.way import Prices
-from pricebook import book
+from pricebook.answers import lookup
 from pricebook.past import Past
 from pricebook.quote import Price, Series
 from scraper.aws.settings import Discount
@@ -25,7 +25,7 @@ def prices_at(connection: Connection, settings: Settings, at: datetime) -> Price
 
     A price with a discount of [[aws.discount]] says so in its source; the book keeps list prices.
     """
-    listed = book.lookup(connection, at)
+    listed = lookup(connection, at)
     discounts = settings.aws.discounts
 
     def price_of(series: Series) -> Price | None:

@@ -12,10 +12,9 @@ from comparator.interval import Interval
 from comparator.spread import Outlook
 from comparator.way import Discontinued, Prices, Unknown
 from comparator.workload import Workload
-from pricebook.book import OBSERVED
 from pricebook.label import label
 from pricebook.offers import NOTHING_ELSE, Offers
-from pricebook.quote import UNITS, Price, Series, isoformat
+from pricebook.quote import OBSERVED, UNITS, Price, Series, isoformat
 
 FREE = "{} may cost nothing: no ratio"
 

@@ -10,10 +10,10 @@ from decimal import Decimal
 from sqlalchemy import Connection, select
 
 from pricebook.entries import Entries, chunks
-from pricebook.quote import CANCELLED, IMPORTED, Quote, Withdrawal
+from pricebook.quote import CANCELLED, IMPORTED, Change, Quote, Withdrawal
 from pricebook.series import Found, series_ids
 from pricebook.tables import PriceRow
-from pricebook.writer import Change, Look, partition_id
+from pricebook.writer import Look, partition_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,9 @@ from pricebook.answers import (
     price_at,
 )
 from pricebook.backfill import Conflict, backfill
-from pricebook.quote import ANNOUNCED, CANCELLED, IMPORTED, OBSERVED
+from pricebook.quote import ANNOUNCED, CANCELLED, IMPORTED, OBSERVED, Change
 from pricebook.series import Filter
 from pricebook.writer import (
-    Change,
     Look,
     accept,
     note_facts,

@@ -9,8 +9,8 @@ from functools import cache
 
 from sqlalchemy import Connection, select
 
-from pricebook.book import CANCELLED, history
-from pricebook.quote import Series
+from pricebook.answers import history
+from pricebook.quote import CANCELLED, Series
 from pricebook.series import SERIES, Filter, series_of
 from pricebook.tables import SeriesRow
 

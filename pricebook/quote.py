@@ -285,6 +285,16 @@ class Price:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A series that changed in a look; `before` None: new or unknown, `after` None: withdrawn."""
+
+    series: Series
+    before: Decimal | None
+    after: Decimal | None
+    valid_from: datetime
+
+
 def isoformat(at: datetime | None) -> str | None:
     """`2026-08-21T00:00:00Z`, the one way in which programs read times from us."""
     return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")

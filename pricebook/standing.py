@@ -11,9 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from pricebook.answers import IS_ANNOUNCED
-from pricebook.book import LOOKED, Change, lookup
-from pricebook.quote import Series
+from pricebook.answers import IS_ANNOUNCED, LOOKED, lookup
+from pricebook.quote import Change, Series
 from pricebook.series import SERIES, Found, series_of
 from pricebook.tables import Partition, PriceRow, Review, Run, SeriesRow
 

@@ -16,6 +16,7 @@ from pricebook.quote import (
     ANNOUNCED,
     CANCELLED,
     OBSERVED,
+    Change,
     Quote,
     Series,
     Withdrawal,
@@ -41,16 +42,6 @@ class Look:
     complete: bool = True
     held: Collection[Series] = ()
     withdrawn: Sequence[Withdrawal] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A series that changed in a look; `before` None: new or unknown, `after` None: withdrawn."""
-
-    series: Series
-    before: Decimal | None
-    after: Decimal | None
-    valid_from: datetime
 
 
 def record(connection: Connection, look: Look) -> list[Change]:

@@ -13,10 +13,9 @@ from comparator.rules import header
 from comparator.rules.bounds import NUMBER, number
 from comparator.rules.header import Collecting
 from comparator.rules.told import ANY, Memory, News, Pattern
-from pricebook.book import Change
 from pricebook.config import Table
 from pricebook.label import label
-from pricebook.quote import UNITS, Series, digits, plain
+from pricebook.quote import UNITS, Change, Series, digits, plain
 
 _WHEN = re.compile(rf"a price (changes|rises|falls)(?: by ({NUMBER}) ?%)?", re.ASCII)
 
