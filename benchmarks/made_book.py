@@ -51,6 +51,13 @@ class MadeBook:
         for first in range(1, self.series + 1, step):
             self._prices(connection, first, min(first + step, self.series + 1))
         self._current(connection)
+        if connection.dialect.name == "postgresql":
+            # The ids were given: what comes after them has to be told.
+            for table in ("partition", "run", "series"):
+                last = f"SELECT max(id) FROM {table}"
+                connection.exec_driver_sql(
+                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), ({last}))"
+                )
 
     def sample(self, engine: Engine) -> None:
         """Let the database learn how its rows are spread, as it does in a book that is used."""

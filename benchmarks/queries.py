@@ -158,6 +158,8 @@ def _beside_a_writer(engine: Engine, url: str, made: MadeBook, seconds: int) -> 
     stop.set()
     writer.join()
     written = _count(engine) - before
+    if not written:
+        raise SystemExit("the writer wrote nothing")
     return (
         f"beside a writer of {written:,} prices:  {_microseconds(wall, 50)} us,"
         f" p99 {_microseconds(wall, 99)} us, longest {_microseconds(wall, 100)} us"
