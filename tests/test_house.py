@@ -23,6 +23,7 @@ LONGEST = 45
 SPANS_OF_TIME = {
     "pricebook/errors.py",
     "scraper/aws/client.py",
+    "scraper/clock.py",
     "scraper/guard.py",
     "scraper/http.py",
     "comparator/channels/__init__.py",
