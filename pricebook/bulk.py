@@ -200,6 +200,12 @@ class BulkWriter:
         query = "SELECT series.id, series.product FROM given JOIN series ON series.id = number"
         return dict(self._ask(("number",), [(number,) for number in numbers], query))
 
+    def in_force(self) -> list[int]:
+        """Every series of the partition that isn't withdrawn."""
+        ours = f"partition_id = {self.partition} AND amount IS NOT NULL"
+        query = f"SELECT series_id FROM current WHERE {ours}"
+        return list(self._connection.exec_driver_sql(query).scalars())
+
     def unseen(self) -> list[int]:
         """The series that earlier looks missed, and this one so far."""
         return [number for number, _ in self._unseen()]

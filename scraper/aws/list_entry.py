@@ -63,7 +63,7 @@ _BATCH = 10_000
 _MOST_JUMPS = 1000
 """More than that at once is no news but a misprint, or a mistake of ours: it is refused whole."""
 _MOST_JUDGED = 20_000
-_LARGEST_CALM = 9
+_BELOW_TEN = Decimal("9.9")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,9 +293,8 @@ class _Entry:
             if row in before
         }
         verdict = decide(Reading(tuple(quotes)), latest, settings, pending)
-        for one in verdict.held:
-            if one.quote is not None:
-                self._hold(one, one.quote, quotes[one.quote])
+        held = {quotes[one.quote]: one for one in verdict.held if one.quote is not None}
+        self._hold(held)
         if len(new) > _MOST_JUDGED and self._doubted & {self._number_of(row) for row in new}:
             raise DocumentRefused(f"{self._taken.partition}: {verdict.held[0].text}: not believed")
 
@@ -306,13 +305,13 @@ class _Entry:
             self._same.pop(number, None)
             self._moved.pop(number, None)
             self._doubted.add(number)
-        new = [row for row in self._new if self._number_of(row) in self._twice]
-        self._take_back(new)
+        self._take_back({row for row in self._new if self._number_of(row) in self._twice})
         self._found.memory.forget_numbers(self._twice)
 
     def _take_back(self, rows: Collection[int]) -> None:
-        self._writer.take_back([self._number_of(row) for row in rows])
-        self._new = array("I", (row for row in self._new if row not in rows)) if rows else self._new
+        if rows:
+            self._writer.take_back([self._number_of(row) for row in rows])
+            self._new = array("I", (row for row in self._new if row not in rows))
 
     def _quotes(self, rows: Collection[int]) -> dict[Quote, int]:
         lines = enumerate(self._found.fresh_lines())
@@ -323,13 +322,16 @@ class _Entry:
         at, source = self._taken.at, self._taken.partition
         return Price(quote.series, amount, at, OBSERVED, at, source)
 
-    def _hold(self, one: gate.Held, quote: Quote, row: int) -> None:
-        text = f"{quote.quoted}: {one.text}"
-        self._held.append(Held(one.reason, quote.where, text, quote, one.curable))
-        number = self._number_of(row)
-        if self._moved.pop(number, None) is None:
-            self._take_back([row])
-        self._doubt(row)
+    def _hold(self, held: Mapping[int, gate.Held]) -> None:
+        """Leave out what these rows say."""
+        for row, one in held.items():
+            if one.quote is not None:
+                text = f"{one.quote.quoted}: {one.text}"
+                place = one.quote.where
+                self._held.append(Held(one.reason, place, text, one.quote, one.curable))
+            self._moved.pop(self._number_of(row), None)
+            self._doubt(row)
+        self._take_back({row for row in self._new if row in held})
 
     def finish(self, connection: Connection, settings: GateSettings, expected: int) -> EnteredList:
         """Write what was believed, note what was missed, and remember the list."""
@@ -346,7 +348,9 @@ class _Entry:
             held.append(Held(TOO_FEW, "the whole list", text))
         writer.see(self._same.values())
         writer.enter((one.standing, one.ticks) for one in self._moved.values())
-        lost = {number for number in self._found.gone if not self._is_of_today(number)}
+        # Without a memory of the last list, whatever the book has may have been in it.
+        there = self._found.gone if self._found.had_memory else writer.in_force()
+        lost = {number for number in there if not self._is_of_today(number)}
         writer.miss(lost, self._doubted | self._mentioned(lost), complete=complete)
         memory.forget(self._found.fresh[row] for row in self._forget)
         again = not complete or any(one.curable for one in held)
@@ -382,10 +386,10 @@ class _Entry:
 
 
 def _may_have_jumped(one: _Moved, settings: GateSettings) -> bool:
-    """Whether the gate may mind: no power of ten is below this, and no limit that it has."""
-    factor = min(int(settings.max_jump), _LARGEST_CALM)
+    """Whether the gate minds: no power of ten is below this, either."""
+    limit = min(settings.max_jump, _BELOW_TEN)
     before, after = one.standing.amount or 0, one.ticks
-    return not before or not after or after > factor * before or before > factor * after
+    return not before or not after or after > limit * before or before > limit * after
 
 
 def _grouped(asides: Mapping[str, Sequence[SetAside]]) -> Iterator[Held]:
