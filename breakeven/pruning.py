@@ -53,5 +53,5 @@ def _dropped(store: Evidence, digest: str) -> bool:
 def _in_words(found: Pruned, verb: str) -> str:
     return (
         f"{verb}: {found.looks:,} looks that changed nothing, {found.answers:,} answers,"
-        f" {len(found.digests):,} documents of {found.bytes / 1e6:,.1f} MB"
+        f" {len(found.digests):,} documents of {found.bytes // 10**6:,} MB"
     )
