@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -40,8 +39,7 @@ def main() -> None:
     with engine.begin() as connection:
         entered = enter_list(connection, partition, taken, GateSettings())
     if taken.comparison:
-        with closing(taken.comparison):
-            pass
+        taken.comparison.close()
     engine.dispose()
     counts = entered.counts
     found_words = {"new": counts.new, "changed": counts.changed, "withdrawn": counts.withdrawn}

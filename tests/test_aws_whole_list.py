@@ -223,7 +223,7 @@ def empty_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(
-    max_examples=int(os.environ.get("BREAKEVEN_LISTS", "40")),
+    max_examples=int(os.environ.get("BREAKEVEN_LISTS", "25")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

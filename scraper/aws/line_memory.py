@@ -259,9 +259,9 @@ class _Walk:
     def _part(self) -> None:
         """Note by which lines the lists may come together again."""
         end = min(self._block + _AHEAD, len(self._old.sizes))
-        ahead = range(self._block, end)
-        # Of two blocks that begin alike the nearer one is taken.
-        self._ways_back = dict(zip(reversed(self._firsts[self._block : end]), reversed(ahead)))
+        ahead = range(end - 1, self._block - 1, -1)  # of two that begin alike the nearer one counts
+        firsts = self._firsts[self._block : end]
+        self._ways_back = dict(zip(reversed(firsts), ahead, strict=True))
 
     def _seek(self, content: bytes, masked: bytes, at: int) -> int:
         """Line by line, up to a place from which the lists may go on alike."""

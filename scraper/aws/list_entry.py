@@ -274,18 +274,25 @@ class _Entry:
                 f"{self._taken.partition}: {len(jumped)} of {len(moved)} changed prices jumped:"
                 " not believed; if AWS confirms them, raise [gate] max_jump for one look"
             )
-        if not jumped:
-            return
+        if jumped:
+            self._judge(moved, {one.row for one in jumped}, settings, pending)
+
+    def _judge(
+        self,
+        moved: Sequence[_Moved],
+        jumped: Collection[int],
+        settings: GateSettings,
+        pending: Mapping[Series, Decimal],
+    ) -> None:
+        # A list seldom has a jump: the gate is only called then.
         from scraper.document import Reading
         from scraper.gate import decide
 
         # Rules about all that changed ask for a half of it, so enough of what didn't jump will do.
-        suspects = {one.row for one in jumped}
-        calm = [one.row for one in moved if one.row not in suspects][:_MOST_JUDGED]
+        calm = [one.row for one in moved if one.row not in jumped][:_MOST_JUDGED]
         back = [one.row for one in self._moved.values() if one.standing.amount is None]
         new = [*back, *self._new]
-        rows = {*suspects, *calm, *new[:_MOST_JUDGED]}
-        quotes = self._quotes(rows)
+        quotes = self._quotes({*jumped, *calm, *new[:_MOST_JUDGED]})
         before = {one.row: one.standing.amount for one in moved}
         latest = {
             quote.series: self._price(quote, before[row])
@@ -294,9 +301,9 @@ class _Entry:
         }
         verdict = decide(Reading(tuple(quotes)), latest, settings, pending)
         held = {quotes[one.quote]: one for one in verdict.held if one.quote is not None}
-        self._hold(held)
-        if len(new) > _MOST_JUDGED and self._doubted & {self._number_of(row) for row in new}:
+        if len(new) > _MOST_JUDGED and not held.keys().isdisjoint(new):
             raise DocumentRefused(f"{self._taken.partition}: {verdict.held[0].text}: not believed")
+        self._hold(held)
 
     def _drop_what_is_priced_twice(self) -> None:
         for number, rate in self._twice.items():

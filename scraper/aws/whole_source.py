@@ -1,4 +1,4 @@
-"""Whole price lists as looks of the EC2 source: asked for by version, compared while they stream."""
+"""Whole price lists as looks of the EC2 source: asked for by version, compared as they stream."""
 
 from __future__ import annotations
 
