@@ -181,27 +181,32 @@ def _report(app: App, runs: Sequence[Run], stopping: Callable[[], bool]) -> Repo
 
 
 def _run(app: App, claimed: Claim) -> Run:
-    taken, lists = [], []
+    taken, runs = list[Taken](), list[Run]()
     for look in _take(app, claimed):
         if look.entry:
-            lists += _enter_list(app, claimed, look)
+            runs.append(_enter_list(app, claimed, look))
         else:
             taken.append(look)
     with app.engine.begin() as connection:
         schedule.renew(connection, claimed, app.now())
-        entered = [*lists, *enter_all(connection, taken, app.settings.gate)]
-        changes = [change for one in entered for change in one.changes]
-        events = judge_now(app, connection, changes)
+        runs.append(_entered(app, connection, taken))
+        entered = [one for run, _ in runs for one in run]
         _finish(app, connection, claimed, entered)
-    return entered, events
+    return entered, [event for _, events in runs for event in events]
 
 
-def _enter_list(app: App, claimed: Claim, look: Taken) -> list[Entered]:
-    """Enter a whole price list at once: a run of all regions that is stopped goes on after those
-    that it has, and their files don't wait for each other on the disk."""
+def _enter_list(app: App, claimed: Claim, look: Taken) -> Run:
+    """Enter a whole price list at once, and judge it: a run of all regions that is stopped goes on
+    after those that it has, and their files don't wait for each other on the disk."""
     with app.engine.begin() as connection:
         schedule.renew(connection, claimed, app.now())
-        return enter_all(connection, [look], app.settings.gate)
+        return _entered(app, connection, [look])
+
+
+def _entered(app: App, connection: Connection, taken: Sequence[Taken]) -> Run:
+    entered = enter_all(connection, taken, app.settings.gate)
+    changes = [change for one in entered for change in one.changes]
+    return entered, judge_now(app, connection, changes)
 
 
 def _take(app: App, claimed: Claim) -> Iterator[Taken]:

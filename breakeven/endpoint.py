@@ -158,12 +158,15 @@ class Line:
         self._check(response)
         return _Stream(self._endpoint, sent).answer(response)
 
+    def _opened(self) -> socket.socket:
+        made = self._connection.sock
+        made.settimeout(SECONDS_OF_SILENCE)
+        return made
+
     def _connect(self) -> None:
         if self._connection.sock is None:
             self._connection.connect()
-            made: socket.socket = self._connection.sock
-            made.settimeout(SECONDS_OF_SILENCE)
-            self._socket = made
+            self._socket = self._opened()
         if self._is_cut:
             raise ConnectionAbortedError("cut")
 

@@ -75,7 +75,7 @@ def import_aws(context: Context, since: datetime, regions: tuple[str, ...]) -> N
 @output_options
 @click.pass_obj
 def export(context: Context, since: datetime | None, folder: Path | None, form: Format) -> None:
-    """The book's history as CSV that `import` takes, as JSON, or as Parquet."""
+    """The book's history as CSV for `import`, JSON or Parquet."""
     from breakeven.exporting import export
     from breakeven.lake import export_parquet
 
