@@ -28,7 +28,7 @@ def main() -> None:
     engine = open_book(url)
     with engine.begin() as connection:
         partition = partition_id(connection, PARTITION)
-        last = remembered(connection, partition)
+        last = remembered(connection, partition, with_memory=not same)
     at = datetime.fromisoformat(day)
     known = last and last.run_id
     taken = TakenList(PARTITION, REGION, last.version if same and last else day, at, known)

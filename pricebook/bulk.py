@@ -20,7 +20,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, CursorResult, insert, select, update
+from sqlalchemy import Connection, CursorResult, insert, literal, select, update
 
 from pricebook.quote import CANCELLED, OBSERVED, Series
 from pricebook.series import series_key
@@ -79,9 +79,12 @@ def key_of(series: Series) -> Key:
     return tuple(row[name] for name in KEY)
 
 
-def remembered(connection: Connection, partition: int) -> Remembered | None:
+def remembered(
+    connection: Connection, partition: int, *, with_memory: bool = True
+) -> Remembered | None:
     """What was kept of the last list of a partition, None when there was none."""
-    query = select(ListMemory.version, ListMemory.run_id, ListMemory.memory)
+    memory = ListMemory.memory if with_memory else literal(b"")
+    query = select(ListMemory.version, ListMemory.run_id, memory)
     row = connection.execute(query.where(ListMemory.partition_id == partition)).one_or_none()
     return row and Remembered(*row)
 

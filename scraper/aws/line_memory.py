@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import accumulate
 from tempfile import SpooledTemporaryFile
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pricebook.errors import DocumentRefused
 
@@ -52,15 +52,19 @@ def digest_of(content: bytes | memoryview) -> bytes:
 @dataclass(slots=True)
 class Memory:
     """The lines of a list in their order: of each its digest and a number (what it stands for),
-    and the blocks that they make up: bytes, lines and digest of each."""
+    and the blocks that they make up: bytes, lines and digest of each.
+
+    Digests stand one behind the other in a bytearray, integers in an array of 32 bits; unpacked,
+    both are views.
+    """
 
     columns: bytes = FORGOTTEN
     """Digest of what the lines were read by: of other columns nothing is known."""
-    lines: bytearray = field(default_factory=bytearray)
-    numbers: array[int] = field(default_factory=lambda: array("I"))
-    blocks: bytearray = field(default_factory=bytearray)
-    sizes: array[int] = field(default_factory=lambda: array("I"))
-    counts: array[int] = field(default_factory=lambda: array("I"))
+    lines: Any = field(default_factory=bytearray)
+    numbers: Any = field(default_factory=lambda: array("I"))
+    blocks: Any = field(default_factory=bytearray)
+    sizes: Any = field(default_factory=lambda: array("I"))
+    counts: Any = field(default_factory=lambda: array("I"))
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -90,17 +94,22 @@ class Memory:
 
     @classmethod
     def unpack(cls, packed: bytes) -> Memory:
-        """The inverse of `pack`."""
+        """The inverse of `pack`, to be read only: it lies in those bytes and takes no others."""
         columns, lines, blocks = _HEADER.unpack_from(packed)
-        view, at = memoryview(packed), _HEADER.size
-        found = []
-        for size in (DIGEST_BYTES * lines, 4 * lines, DIGEST_BYTES * blocks, 4 * blocks):
+        view, at, found = memoryview(packed), _HEADER.size, []
+        for size in (
+            DIGEST_BYTES * lines,
+            4 * lines,
+            DIGEST_BYTES * blocks,
+            4 * blocks,
+            4 * blocks,
+        ):
             found.append(view[at : at + size])
             at += size
-        sizes_counts = found.pop(), view[at : at + 4 * blocks]
-        digests, numbers, of_blocks = found
-        ints = [array("I", part.tobytes()) for part in (numbers, *sizes_counts)]
-        return cls(columns, bytearray(digests), ints[0], bytearray(of_blocks), ints[1], ints[2])
+        digests, numbers, of_blocks, sizes, counts = found
+        return cls(
+            columns, digests, numbers.cast("I"), of_blocks, sizes.cast("I"), counts.cast("I")
+        )
 
 
 @dataclass(slots=True)
@@ -229,7 +238,8 @@ class _Walk:
         self.found.gone.discard(0)
 
     def _reaches_past(self, at: int, end: int) -> bool:
-        return at + self._old.sizes[self._block] > end
+        size: int = self._old.sizes[self._block]
+        return at + size > end
 
     def _follow(self, masked: bytes, at: int) -> int:
         """Past the blocks that are the same."""
@@ -250,10 +260,10 @@ class _Walk:
         old, new, first = self._old, self.found.memory, self._block
         start, stop = self._position, self._starts[end]
         new.lines += old.lines[start * DIGEST_BYTES : stop * DIGEST_BYTES]
-        new.numbers += old.numbers[start:stop]
+        new.numbers.frombytes(_as_bytes(old.numbers[start:stop]))
         new.blocks += old.blocks[first * DIGEST_BYTES : end * DIGEST_BYTES]
-        new.sizes += old.sizes[first:end]
-        new.counts += old.counts[first:end]
+        new.sizes.frombytes(_as_bytes(old.sizes[first:end]))
+        new.counts.frombytes(_as_bytes(old.counts[first:end]))
         self._block, self._position = end, stop
 
     def _part(self) -> None:
@@ -341,6 +351,10 @@ def _add_blocks(memory: Memory, lines: Sequence[bytes]) -> None:
             memory.sizes.append(size)
             memory.counts.append(end - start)
             start, size = end, 0
+
+
+def _as_bytes(integers: Any) -> memoryview:
+    return memoryview(integers).cast("B")
 
 
 def _set_digest(digests: bytearray, place: int, digest: bytes) -> None:

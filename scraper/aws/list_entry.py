@@ -133,7 +133,7 @@ def enter_list(
     DocumentRefused, and nothing must be committed, when another process has entered a list since
     this one was compared, or when its prices can't be believed.
     """
-    last = remembered(connection, partition)
+    last = remembered(connection, partition, with_memory=False)
     if (last and last.run_id) != taken.based_on:
         raise DocumentRefused(f"{taken.partition}: another list was entered meanwhile; read again")
     expected = last_count(connection, taken.partition)
@@ -160,7 +160,6 @@ def _enter_same(
     outcome = outcome_of(connection, taken.based_on)
     # What couldn't be read then may be what is missing now, so nothing is withdrawn beside it.
     writer.miss((), (), complete=outcome == COMPLETE)
-    remember(connection, writer.partition, writer.run_id, taken.version, None)
     return EnteredList(outcome, expected, writer.counts)
 
 
@@ -258,7 +257,8 @@ class _Entry:
         self._found.memory.numbers[self._found.fresh[row]] = number
 
     def _number_of(self, row: int) -> int:
-        return self._found.memory.numbers[self._found.fresh[row]]
+        number: int = self._found.memory.numbers[self._found.fresh[row]]
+        return number
 
     def _doubt(self, row: int) -> None:
         self._doubted.add(self._number_of(row))
@@ -364,6 +364,8 @@ class _Entry:
         version = "" if again else self._taken.version
         changed = self._found.is_new or self._forget
         packed = memory.pack() if changed else None
+        del memory  # ten megabytes for 10^6 lines, and the database wants as much for a moment
+        self._found.memory = Memory()
         remember(connection, writer.partition, writer.run_id, version, packed)
         note_held(connection, self._taken.partition, writer.run_id, self._taken.at, held)
         outcome = COMPLETE if complete and not held else PARTIAL
