@@ -79,7 +79,7 @@ soak: export BREAKEVEN_KILLS ?= 50
 soak: export BREAKEVEN_SLOTS ?= 1000
 soak: export BREAKEVEN_EXAMPLES ?= 20000
 soak: setup
-	$(BIN)/pytest --timeout 7200 tests/test_kill.py tests/test_schedule.py tests/test_rules.py
+	$(BIN)/pytest --timeout 7200 tests/test_kill.py tests/test_kill_delivery.py tests/test_schedule.py tests/test_rules.py
 
 clean:
 	rm -rf $(VENV) dist build
