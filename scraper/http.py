@@ -19,9 +19,10 @@ from urllib.parse import urljoin
 from urllib.robotparser import RobotFileParser
 
 from requests import Response, Session
-from requests.exceptions import ProxyError, RequestException, SSLError
+from requests.exceptions import ProxyError, RequestException, SSLError, Timeout
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import SSLError as TLSError
+from urllib3.exceptions import TimeoutError as TimedOut
 from urllib3.util import Url, parse_url
 
 from pricebook.errors import FetchFailed, SourceError
@@ -192,7 +193,7 @@ class HttpClient:
             with self._door.open_for(seconds):
                 return self._exchange(target, headers, part, seconds)
         except (SourceError, RequestException, HTTPError, OSError) as error:
-            if self._door.expired:
+            if self._door.expired or isinstance(error, Timeout | TimedOut):
                 raise self._too_slow(target) from None
             if isinstance(error, SourceError):
                 raise

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from breakeven.demo.sinks import violations
 from comparator.channels import email, slack
 from comparator.event import KINDS, Cause, Event, Range
+from comparator.notice import Notice, Story
 
 HOSTILE = (
     "<!channel>" * 1000,
@@ -78,11 +79,16 @@ events = st.builds(
 )
 
 
+def told(event: Event, repeat: bool) -> Notice:
+    """A message of one event."""
+    return Notice((Story((event,)),), repeat)
+
+
 @settings(max_examples=60, deadline=None)
 @given(events, st.booleans())
 def test_slack_takes_every_payload(event: Event, repeat: bool) -> None:
     """Each payload is within Slack's limits and calls nobody."""
-    payload = slack.render(event, repeat=repeat)
+    payload = slack.render(told(event, repeat))
 
     assert violations(payload) == []
     assert "<!" not in json.dumps(payload)
@@ -107,7 +113,7 @@ class Tags(HTMLParser):
 @given(events, st.booleans())
 def test_mail_has_our_headers_and_elements_only(event: Event, repeat: bool) -> None:
     """No text of an event becomes a header, an element or a script, and Gmail won't cut it."""
-    sent = email.render(event, "alerts@example.com", ["a@example.com"], repeat=repeat).as_bytes()
+    sent = email.render(told(event, repeat), "alerts@example.com", ["a@example.com"]).as_bytes()
     mail = message_from_bytes(sent, policy=policy.default)
     page = mail.get_body(("html",)).get_content()
     tags = Tags(page)
