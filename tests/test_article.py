@@ -19,8 +19,8 @@ from comparator import api_cost, cost
 from comparator.comparison import Comparison, Cost, Quantity, Term
 from comparator.cost import Speed
 from comparator.explain import Explanation, explain
-from comparator.ratio import evaluate
 from comparator.machine_training import MachineTraining
+from comparator.ratio import evaluate
 from comparator.workload import examples
 from pricebook.quote import Price, Series
 

@@ -91,8 +91,14 @@ def test_all_settings_of_a_mail_receiver_are_read() -> None:
 @pytest.mark.parametrize(
     ("toml", "words"),
     [
-        ('[[receiver]]\nname = "x"', "give exactly one way to reach it out of slack, email, webhook"),
-        (SLACK + 'email = { smtp = "s" }', "give exactly one way to reach it out of slack, email, webhook"),
+        (
+            '[[receiver]]\nname = "x"',
+            "give exactly one way to reach it out of slack, email, webhook",
+        ),
+        (
+            SLACK + 'email = { smtp = "s" }',
+            "give exactly one way to reach it out of slack, email, webhook",
+        ),
         (SLACK + 'channel = "#ml"', "channel is not a setting"),
         (SLACK.replace("env =", "url ="), "webhook: url is not a setting"),
         (SLACK.replace("webhook", "webhok"), "webhok is not a setting (did you mean webhook?)"),
