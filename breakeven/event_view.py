@@ -154,8 +154,8 @@ def _states(one: Shown) -> str:
 
 
 def _because(cause: Cause) -> Iterator[str]:
-    """With the share as exact as it was worked out."""
-    share = "" if cause.share is None else f", {cause.share} of the change"
+    """The share to six digits; `--json` has all of them."""
+    share = "" if cause.share is None else f", {100 * cause.share:.6g} % of the change"
     yield clean(f"  {cause.input}: {cause.before} → {cause.after}{share}")
     for words in (wording.source(cause), cause.evidence.get("url", "")):
         if words:

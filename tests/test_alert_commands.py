@@ -98,7 +98,7 @@ def test_an_event_whole(folder: Path) -> None:
         "State         firing, ok before",
         "V3            0.9 USD per 10^6 tokens",
         "Ratio before  1.2",
-        "  deepseek v3 input: 1.2 USD → 0.9 USD, 1 of the change",
+        "  deepseek v3 input: 1.2 USD → 0.9 USD, 100 % of the change",
         "    deepseek, “$0.90”, Prices › v3, recorded 2026-08-21T06:00:00Z",
         "    https://example.com/prices",
         "  deepseek v3 input at 1.05 USD for 10^6 tokens (now 0.9)",
