@@ -46,8 +46,10 @@ def read_needs(file: Path) -> tuple[int, ...]:
     """The machines needed in each hour, one whole number a line; ConfigError names a bad line."""
     try:
         lines = file.read_text("utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} can't be read as a list of numbers: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is no text; write whole numbers, one a line") from None
     for number, line in enumerate(lines, 1):
         if not (line.isascii() and line.isdigit()):
             raise ConfigError(f"{file}, number {number}: {line!r} is no whole number of machines")

@@ -38,11 +38,18 @@ _BATCH = 50_000
 
 
 def export_parquet(app: App, folder: Path) -> None:
-    """Write what was recorded since the last export into the folder; ConfigError without pyarrow.
+    """Write what was recorded since the last export into the folder.
 
-    It reads the table of prices whole: prices have no index by the time they were learnt.
+    ConfigError without pyarrow, and when the folder can't be written to. The table
+    of prices is read whole: it has no index by the time they were learnt.
     """
-    lake = Lake(folder)
+    try:
+        _export(app, Lake(folder))
+    except OSError as error:
+        raise ConfigError(f"{folder} can't be written to: {error.strerror or error}") from None
+
+
+def _export(app: App, lake: Lake) -> None:
     lake.sweep()
     with reading(app.engine) as connection:
         # A look says what it changed; what people accept and others say is always a change.
@@ -51,7 +58,7 @@ def export_parquet(app: App, folder: Path) -> None:
         new = sorted(set(changed) - lake.runs)
         written = lake.add(_batches(connection, new, everything=not lake.runs)) if new else 0
     lake.note(new)
-    say(f"{written:,} rows of {len(new):,} runs added to {folder}")
+    say(f"{written:,} rows of {len(new):,} runs added to {lake.folder}")
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ def measurements(
         return [_plain(one) for one in catalogue.instances if instance in ("", one.instance)]
     if model:
         _check(model, catalogue.models, "there is no measurement of")
+    if gpu:
+        _check(gpu, catalogue.gpus, "nothing was measured on")
     rows = _tables(catalogue, model, gpu or _gpu_of(catalogue, instance))[show]
     return [_shown(row) if form.kind == "table" else _plain(row) for row in rows]
 
@@ -117,7 +119,8 @@ def _tables(catalogue: Catalogue, model: str, gpu: str = "") -> Mapping[str, Seq
 
 def _check(name: str, known: Sequence[str], what: str) -> None:
     if name.casefold() not in (one.casefold() for one in known):
-        raise ConfigError(f"{what} {name}{nearest(name, known)}")
+        hint = nearest(name, known) or f"; known: {', '.join(known)}"
+        raise ConfigError(f"{what} {name}{hint}")
 
 
 def _gpu_of(catalogue: Catalogue, instance: str) -> str:

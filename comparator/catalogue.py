@@ -118,6 +118,12 @@ class Catalogue:
         return tuple(sorted({row.model for row in self.rows if isinstance(row, kinds)}))
 
     @property
+    def gpus(self) -> tuple[str, ...]:
+        """Every GPU that something was measured on, by name."""
+        kinds = (Throughput, Fit, TrainingRate, TrainingRun)
+        return tuple(sorted({row.gpu for row in self.rows if isinstance(row, kinds)}))
+
+    @property
     def instances(self) -> tuple[GpuFacts, ...]:
         """Every EC2 type whose GPUs are known."""
         rows = self._of(Instance)

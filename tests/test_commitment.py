@@ -177,6 +177,12 @@ def test_needs_that_are_none(config: Path, tmp_path: Path, needs: str, sentence:
     assert (code, sentence in text) == (2, True), text
 
 
+def test_needs_that_are_missing(config: Path) -> None:
+    """The file is named once, with what is wrong."""
+    code, text = asked(config, "p4d.24xlarge", "--needs", "nowhere.txt")
+    assert (code, text) == (2, "Error: nowhere.txt can't be read: No such file or directory\n")
+
+
 def test_a_machine_without_prices(config: Path) -> None:
     """What can't be compared says which price is missing."""
     code, text = asked(config, "p9.huge")

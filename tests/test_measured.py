@@ -740,6 +740,15 @@ def test_what_the_command_writes_can_be_read_again(tmp_path: Path) -> None:
     assert load().throughput("llama-3.3-70b", "H100") == tuple(read(file))
 
 
+def test_a_gpu_that_nothing_was_measured_on() -> None:
+    """A misspelt one is named with the nearest; nothing found would read as nothing known."""
+    done = CliRunner().invoke(cli, ["throughput", "llama-3.3-70b", "--gpu", "H10"])
+    assert (2, True) == (
+        done.exit_code,
+        "nothing was measured on H10; did you mean H100" in done.stderr,
+    )
+
+
 @pytest.mark.parametrize("table", ["throughput", "service", "finetuning", "runs", "instances"])
 def test_programs_get_every_column(table: str) -> None:
     """By the names that the files have."""

@@ -114,6 +114,17 @@ def test_a_damaged_note_is_refused(engine: Engine, tmp_path: Path) -> None:
     assert (2, True) == (done.exit_code, "is damaged; export into a new folder" in done.stderr)
 
 
+def test_a_folder_that_cannot_be_made(engine: Engine, tmp_path: Path) -> None:
+    """A file stands where its parent would be: one sentence, and the file stays as it is."""
+    place = tmp_path / "occupied"
+    place.write_text("mine")
+
+    done = CliRunner().invoke(cli, ["export", "--parquet", "occupied/lake"])
+
+    assert (2, "mine") == (done.exit_code, place.read_text())
+    assert done.stderr.startswith("Error: occupied/lake can't be written to: ")
+
+
 def test_since_is_known(engine: Engine) -> None:
     """`--since` beside `--parquet` would leave holes."""
     done = CliRunner().invoke(cli, ["export", "--parquet", "lake", "--since", "2026-01-01"])

@@ -247,7 +247,10 @@ def commitments(
 
     hourly = read_needs(needs) if needs else ()
     rows = commitment_rows(context.asked(), machine, region, as_of, hourly, form)
-    nothing = f"no reservation or Savings Plan of {machine} in {region} is in the book"
+    nothing = (
+        f"no reservation or Savings Plan of {machine} in {region} is in the book;"
+        " `breakeven collect aws-ec2` brings them"
+    )
     write_rows(rows, COMMITMENTS, form, empty=nothing)
 
 
