@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from benchmarks.desk import say
 from breakeven.app import App
 from breakeven.daemon import TICK, Daemon
 from breakeven.demo.facts import DAYS
@@ -40,9 +40,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="breakeven-idle-") as folder, waiting(folder) as soak:
         found = [soak.hour() for _ in range(hours)]
     for number in range(0, hours, max(1, hours // 8)):
-        _say(f"hour {number + 1}: {found[number]}")
-    _say(f"hour {hours}: {found[-1]}")
-    _say(f"CPU of an hour: {sum(one.cpu_seconds for one in found) / hours:.2f} s")
+        say(f"hour {number + 1}: {found[number]}")
+    say(f"hour {hours}: {found[-1]}")
+    say(f"CPU of an hour: {sum(one.cpu_seconds for one in found) / hours:.2f} s")
     early, late = found[hours // 4], found[-1]
     if late.handles > early.handles or late.kib > early.kib + GROWTH_KIB:
         raise SystemExit(f"it grew: {early} at first, {late} at last")
@@ -115,10 +115,6 @@ def waiting(folder: str) -> Iterator[Soak]:
 def _resident_kib() -> int:
     words = Path("/proc/self/statm").read_text().split()
     return int(words[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
-
-
-def _say(words: str) -> None:
-    sys.stdout.write(words + "\n")
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ import argparse
 import itertools
 import math
 import random
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
+from benchmarks.desk import say
 from comparator.event import Range
 from comparator.rules.bounds import Bounds
 from comparator.rules.crossing import Crossing
@@ -50,10 +50,10 @@ def main() -> int:
     parser.add_argument("--hours", type=int, default=50)
     chosen = parser.parse_args()
     wandering = [_looked_at(_wander(seed, chosen.hours), seed) for seed in range(chosen.years)]
-    _say(f"Messages a year, when the ratio wanders round the threshold ({chosen.years} years):")
+    say(f"Messages a year, when the ratio wanders round the threshold ({chosen.years} years):")
     for name, count in _COUNTS.items():
         _tell(name, _mean(wandering, count))
-    _say(f"The same, when it stays and single readings are wrong ({chosen.still} years):")
+    say(f"The same, when it stays and single readings are wrong ({chosen.still} years):")
     worst = Decimal(0)
     for words, level in _LEVELS.items():
         still = [_looked_at([level] * HOURS, seed) for seed in range(chosen.still)]
@@ -127,15 +127,11 @@ _COUNTS: dict[str, Count] = {
 
 
 def _tell(name: str, messages: Decimal) -> None:
-    _say(f"  {name:<46}{messages:>10.2f}")
+    say(f"  {name:<46}{messages:>10.2f}")
 
 
 def _mean(years: Sequence[Year], count: Count) -> Decimal:
     return Decimal(sum(map(count, years))) / len(years)
-
-
-def _say(words: str) -> None:
-    sys.stdout.write(words + "\n")
 
 
 if __name__ == "__main__":

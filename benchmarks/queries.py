@@ -11,18 +11,15 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import random
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, text
 
+from benchmarks.desk import database, say
 from benchmarks.made_book import DAYS_BETWEEN, REGIONS, START, MadeBook
 from pricebook import book
 from pricebook.bulk import BulkWriter, Standing
@@ -44,15 +41,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="Of reading beside a writer.")
     chosen = parser.parse_args()
     made = MadeBook(max(chosen.changes // CHANGES, 1000), CHANGES)
-    with _database(chosen.url) as url:
+    with database(chosen.url) as url:
         engine = open_book(url)
         _fill(engine, made)
-        _say(f"{made.series * made.changes:,} price changes of {made.series:,} series")
-        _say(_size(engine, made))
+        say(f"{made.series * made.changes:,} price changes of {made.series:,} series")
+        say(_size(engine, made))
         with reading(engine) as connection:
             for question in _questions(connection, made):
-                _say(_measured(question, chosen.rounds))
-        _say(_beside_a_writer(engine, url, made, chosen.seconds))
+                say(_measured(question, chosen.rounds))
+        say(_beside_a_writer(engine, url, made, chosen.seconds))
         engine.dispose()
 
 
@@ -193,7 +190,7 @@ def _fill(engine: Engine, made: MadeBook) -> None:
     made.sample(engine)
     if _count(engine) != made.series * made.changes:
         raise SystemExit("the book is not what was to be made")
-    _say(f"made in {time.perf_counter() - began:.0f} s")
+    say(f"made in {time.perf_counter() - began:.0f} s")
 
 
 def _count(engine: Engine) -> int:
@@ -234,20 +231,6 @@ def _amount(price: Any) -> Any:
 def _microseconds(seconds: list[float], percentile: int) -> str:
     place = min(len(seconds) - 1, len(seconds) * percentile // 100)
     return f"{sorted(seconds)[place] * 1e6:,.0f}"
-
-
-@contextmanager
-def _database(url: str | None) -> Iterator[str]:
-    if url:
-        yield url
-        return
-    with tempfile.TemporaryDirectory(prefix="breakeven-queries-") as folder:
-        yield f"sqlite:///{Path(folder) / 'book.db'}"
-
-
-def _say(words: str) -> None:
-    sys.stdout.write(words + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from benchmarks.desk import say
 from comparator.ratio import evaluate
 from comparator.timeline import Moment, timeline
 from comparator.workload import Workload, examples
@@ -38,14 +38,10 @@ def main() -> None:
     found = [list(timeline(workload, past, until)) for workload, past in cases]
     spent = time.process_time() - began
     moments = sum(map(len, found))
-    _say(f"{len(cases)} workloads, {moments} moments: {spent:.2f} s CPU")
-    _say(f"a moment: {spent / moments * 1e6:.1f} us")
+    say(f"{len(cases)} workloads, {moments} moments: {spent:.2f} s CPU")
+    say(f"a moment: {spent / moments * 1e6:.1f} us")
     checked = sum(_check(*case, one) for case, one in zip(cases, found, strict=True))
-    _say(f"checked against evaluate: {checked} moments agree")
-
-
-def _say(words: str) -> None:
-    sys.stdout.write(words + "\n")
+    say(f"checked against evaluate: {checked} moments agree")
 
 
 def _cases(workloads: int, changes: int) -> Iterator[tuple[Workload, Past]]:

@@ -10,17 +10,13 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
+from benchmarks.desk import database, say
 from pricebook import book
 from pricebook.bulk import BulkWriter, Standing, key_of
 from pricebook.quote import Series, from_ticks
@@ -40,15 +36,15 @@ def main() -> None:
     parser.add_argument("--years", type=int, default=1)
     parser.add_argument("--url")
     chosen = parser.parse_args()
-    with _database(chosen.url) as url:
+    with database(chosen.url) as url:
         engine = open_book(url)
         life = Life(engine, chosen.series)
-        _say(f"first day, {chosen.series:,} series: {_in_words(life.first_day())}")
+        say(f"first day, {chosen.series:,} series: {_in_words(life.first_day())}")
         for number in range(1, 1 + chosen.years):
-            _say(f"year {number}: {_in_words(life.year())}")
+            say(f"year {number}: {_in_words(life.year())}")
         life.check()
         compact(engine)
-        _say(f"after a vacuum: {_size(engine) / 1e6:.1f} MB")
+        say(f"after a vacuum: {_size(engine) / 1e6:.1f} MB")
         engine.dispose()
 
 
@@ -150,7 +146,7 @@ def _size(engine: Engine) -> int:
     """Of the whole database, with what is still in SQLite's log."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "postgresql":
-            query = text("SELECT pg_database_size(current_database())")
+            query = text("SELECT pg_database_size(currentdatabase())")
             return int(connection.execute(query).scalar_one())
     with reading(engine) as connection:
         pages = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
@@ -163,20 +159,6 @@ def _in_words(cost: Cost) -> str:
         f" ({cost.bytes / cost.changes:.0f} bytes each),"
         f" {cost.cpu_seconds / cost.days * 1000:.1f} ms CPU a day"
     )
-
-
-@contextmanager
-def _database(url: str | None) -> Iterator[str]:
-    if url:
-        yield url
-        return
-    with tempfile.TemporaryDirectory(prefix="breakeven-years-") as folder:
-        yield f"sqlite:///{Path(folder) / 'book.db'}"
-
-
-def _say(words: str) -> None:
-    sys.stdout.write(words + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
