@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine
-
 from breakeven.settings import Settings
-from pricebook.schema import open_book, reading
+from pricebook.asking import asking
+from pricebook.question import Asked
 from scraper.clock import Clock
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from scraper.collect import Entered, Tools
 
 
 @dataclass
 class App:
-    """What a pass needs: settings that SIGHUP may swap, the open book, the time."""
+    """What a pass needs: settings that SIGHUP may swap, the book, the time."""
 
     settings: Settings
-    engine: Engine
+    opened: Engine | None = None
+    """The book, once something needs more of it than an answer."""
     clock: Clock = field(default_factory=Clock)
     listen: Callable[[Entered], None] = lambda _: None
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock | None = None) -> App:
         """Open the book and bring its schema up to date."""
-        return cls(settings, open_book(settings.database_url), clock or Clock())
+        app = cls(settings, clock=clock or Clock())
+        app.opened = app.engine
+        return app
+
+    @property
+    def engine(self) -> Engine:
+        """The open book, its schema up to date."""
+        if self.opened is None:
+            from pricebook.schema import open_book
+
+            self.opened = open_book(self.settings.database_url)
+        return self.opened
+
+    @contextmanager
+    def asking(self) -> Iterator[Asked]:
+        """A connection for questions about prices, which need the book no more open than it is."""
+        if self.opened is None:
+            with asking(self.settings.database_url) as asked:
+                yield asked
+            return
+        from pricebook.schema import reading
+
+        with reading(self.opened) as connection:
+            yield connection
 
     def now(self) -> datetime:
         """Aware UTC in whole seconds, as the book keeps it."""
@@ -50,12 +76,14 @@ class App:
 
     def _remembered(self, url: str) -> Any:
         from pricebook.runs import last_fetch
+        from pricebook.schema import reading
 
         with reading(self.engine) as connection:
             return last_fetch(connection, url)
 
     def _last_list(self, partition: str) -> Any:
         from pricebook.bulk import last_list
+        from pricebook.schema import reading
 
         with reading(self.engine) as connection:
             return last_list(connection, partition)

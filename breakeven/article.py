@@ -13,7 +13,6 @@ from comparator.article import Recomputed, recomputed, statements
 from comparator.channels.wording import figure
 from comparator.interval import Interval
 from pricebook.past import past
-from pricebook.schema import reading
 
 
 def recompute(app: App, until: datetime) -> list[Recomputed]:
@@ -23,8 +22,8 @@ def recompute(app: App, until: datetime) -> list[Recomputed]:
     """
     said = statements()
     needed = {series for one in said for series in one.workload.needs()}
-    with reading(app.engine) as connection:
-        known = past(connection, needed, until)
+    with app.asking() as asked:
+        known = past(asked, needed, until)
     prices = continued(shipped(until), known)
     mine = discounted_past(prices, app.settings.aws.discounts)
     return [recomputed(one, mine, until) for one in said]

@@ -24,8 +24,8 @@ from pricebook.offers import Offers, bare, offers
 from pricebook.past import Past, past
 from pricebook.quote import Series, isoformat
 from pricebook.schema import reading
-from pricebook.series import SERIES, series_id, series_of
-from pricebook.tables import SeriesRow
+from pricebook.series import series_id, series_of
+from pricebook.tables import SERIES, SeriesRow
 
 BACKTEST = Shape(
     ("at", "rule", "kind", "ratio", "told"),

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from pricebook.asking import sqlite_file
 from pricebook.config import Table
 from pricebook.errors import ConfigError
 from scraper import providers
@@ -66,8 +67,7 @@ class BookSettings:
     @property
     def file(self) -> Path | None:
         """The SQLite file that the database's address names, whether it exists or not."""
-        name = self.database_url.partition("sqlite:///")[2]
-        return None if not name or name.startswith((":memory:", "file:")) else Path(name)
+        return sqlite_file(self.database_url)
 
     @property
     def missing_file(self) -> Path | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -17,17 +18,16 @@ from breakeven.output import say
 from pricebook.errors import BreakevenError, ConfigError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from breakeven.app import App
     from breakeven.book_settings import BookSettings
     from breakeven.settings import Settings
     from pricebook.config import Table
+    from pricebook.question import Asked
 
 DEFAULT_FILE = Path("breakeven.toml")
 
 Read = TypeVar("Read")
-Asked = TypeVar("Asked", bound="BookSettings")
+Part = TypeVar("Part", bound="BookSettings")
 
 INTERRUPTED = 130
 """128 and the number of SIGINT, as shells count."""
@@ -116,7 +116,7 @@ class Context:
         """The same for commands that only ask: where there is no book, an empty one answers."""
         from breakeven.app import App
 
-        return App.open(_to_ask(self.settings()))
+        return App(_to_ask(self.settings()))
 
     def book_settings(self) -> BookSettings:
         """The part of the settings that questions about prices need."""
@@ -124,11 +124,11 @@ class Context:
 
         return self._read(BookSettings.read)
 
-    def book(self) -> Engine:
+    def asking(self) -> AbstractContextManager[Asked]:
         """The book alone, for questions about prices: what compares isn't even imported."""
-        from pricebook.schema import open_book
+        from pricebook.asking import asking
 
-        return open_book(_to_ask(self.book_settings()).database_url)
+        return asking(_to_ask(self.book_settings()).database_url)
 
     def _read(self, read: Callable[[Table], Read]) -> Read:
         from pricebook.config import Table, load, naming
@@ -188,7 +188,7 @@ class Sources(OneByDefault):
     default = "list"
 
 
-def _to_ask(settings: Asked) -> Asked:
+def _to_ask(settings: Part) -> Part:
     if settings.missing_file:
         say(f"there is no database {settings.missing_file} yet; `breakeven collect` makes it")
     return settings.to_ask()
@@ -207,7 +207,7 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    if type(error).__module__.startswith("sqlalchemy"):
+    if type(error).__module__.startswith(("sqlalchemy", "sqlite3")):
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         return f"the database failed ({reason}); check [database] url, and the disk it is on"
     kind = type(error).__name__

@@ -12,10 +12,9 @@ from breakeven.discounts import discounted
 from breakeven.output import Format, Row, Shape
 from comparator.channels.wording import figure
 from comparator.commitment import Bill, Commitment, best, bill, commitments, worth_from
-from pricebook import book
+from pricebook.answers import as_of
 from pricebook.errors import ConfigError
 from pricebook.quote import Price, digits
-from pricebook.schema import reading
 from pricebook.series import Filter
 
 COMMITMENTS = Shape(
@@ -60,8 +59,8 @@ def read_needs(file: Path) -> tuple[int, ...]:
 
 def _prices(app: App, machine: str, region: str, at: datetime) -> list[Price]:
     where = Filter(product=machine, seller="aws", region=region)
-    with reading(app.engine) as connection:
-        found = book.as_of(connection, at, where=where)
+    with app.asking() as asked:
+        found = as_of(asked, at, where=where)
     mine = [price for price in found if _PLACE.items() <= dict(price.series.qualifiers).items()]
     return [discounted(price, app.settings.aws.discounts) for price in mine]
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection
-
 from breakeven.settings import Settings
 from comparator.way import Prices
 from pricebook.answers import lookup
 from pricebook.past import Past
+from pricebook.question import Asked
 from pricebook.quote import Price, Series
 from scraper.aws.settings import Discount
 
@@ -20,12 +19,12 @@ _LIST_PRICES = ("on_demand", "reserved", "savings_plan")
 """What a discount is agreed on; spot prices and Capacity Blocks are AWS's word of the day."""
 
 
-def prices_at(connection: Connection, settings: Settings, at: datetime) -> Prices:
+def prices_at(asked: Asked, settings: Settings, at: datetime) -> Prices:
     """What each series costs this user at `at`.
 
     A price with a discount of [[aws.discount]] says so in its source; the book keeps list prices.
     """
-    listed = lookup(connection, at)
+    listed = lookup(asked, at)
     discounts = settings.aws.discounts
 
     def price_of(series: Series) -> Price | None:

@@ -13,7 +13,6 @@ from comparator.ratio import Evaluation, evaluate
 from comparator.workload import Workload
 from pricebook.errors import ConfigError
 from pricebook.offers import offers
-from pricebook.schema import reading
 
 
 def changed(
@@ -40,6 +39,6 @@ def written(change: Change, *, as_json: bool) -> str:
 
 
 def _evaluated(app: App, workload: Workload, at: datetime) -> Evaluation:
-    with reading(app.engine) as connection:
-        prices = prices_at(connection, app.settings, at)
-        return evaluate(workload, prices, at, offers(connection, at))
+    with app.asking() as asked:
+        prices = prices_at(asked, app.settings, at)
+        return evaluate(workload, prices, at, offers(asked, at))

@@ -16,7 +16,6 @@ from pricebook.label import label
 from pricebook.offers import offers
 from pricebook.past import past
 from pricebook.quote import Price, digits, isoformat
-from pricebook.schema import reading
 
 RATIO_HISTORY = Shape(
     ("at", "ratio", "low", "high", "moved"),
@@ -29,9 +28,9 @@ def moments(app: App, workload: Workload, until: datetime) -> list[Moment]:
 
     As the book knows its past today: a price that was learnt late counts from when it held.
     """
-    with reading(app.engine) as connection:
-        known = offers(connection, until)
-        prices = past(connection, workload.may_need(known), until)
+    with app.asking() as asked:
+        known = offers(asked, until)
+        prices = past(asked, workload.may_need(known), until)
         mine = discounted_past(prices, app.settings.aws.discounts)
         return _changes(list(timeline(workload, mine, until, known)))
 

@@ -16,7 +16,6 @@ from comparator.ratio import Evaluation, evaluate
 from comparator.workload import Workload
 from pricebook.errors import ConfigError
 from pricebook.offers import offers
-from pricebook.schema import reading
 
 RATIOS = Shape(
     ("workload", "ratio", "verdict"),
@@ -27,9 +26,9 @@ RATIOS = Shape(
 def evaluated(app: App, at: datetime | None) -> list[Evaluation]:
     """Every workload at the prices of a time (default: now)."""
     when = at or app.now()
-    with reading(app.engine) as connection:
-        prices = prices_at(connection, app.settings, when)
-        known = offers(connection, when)
+    with app.asking() as asked:
+        prices = prices_at(asked, app.settings, when)
+        known = offers(asked, when)
         return [evaluate(one, prices, when, known) for one in app.settings.workloads]
 
 
@@ -59,9 +58,9 @@ def explained(app: App, name: str, at: datetime | None, *, as_json: bool) -> tup
     from comparator.explain import explain, lines
 
     workload, when = workload_of(app, name), at or app.now()
-    with reading(app.engine) as connection:
-        prices = prices_at(connection, app.settings, when)
-        evaluation = evaluate(workload, prices, when, offers(connection, when))
+    with app.asking() as asked:
+        prices = prices_at(asked, app.settings, when)
+        evaluation = evaluate(workload, prices, when, offers(asked, when))
         explanation = explain(evaluation, prices)
     missing = explanation.evaluation.reason
     if as_json:

@@ -1,4 +1,5 @@
-"""What the price book says: prices at a time, histories, the last accepted readings.
+# ruff: noqa: S608 - statements are put together of our own words; what is asked for is bound
+"""What the price book says: prices at a time, histories, facts about products.
 
 Each question finds its rows by an index, on both databases (tests/test_plans.py); the figures that
 the indexes were chosen by stand in docs/scale.md.
@@ -6,48 +7,23 @@ the indexes were chosen by stand in docs/scale.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    ScalarSelect,
-    and_,
-    bindparam,
-    func,
-    literal_column,
-    or_,
-    select,
-)
-
-from pricebook.entries import chunks
-from pricebook.prepared import Prepared, PreparedList
-from pricebook.quote import ANNOUNCED, CANCELLED, Price, Series, from_ticks
-from pricebook.series import IS_SERIES, SERIES, Filter, Found, series_ids, series_key, series_of
-from pricebook.tables import (
-    Current,
-    Fetch,
-    Partition,
-    PriceRow,
-    Product,
-    Quoted,
-    Run,
-    SeriesRow,
-)
-from pricebook.types import Instant
+from pricebook.question import Asked, Question, amount, instant
+from pricebook.quote import CANCELLED, Price, Series
+from pricebook.series import IS_SERIES, SELECTED, Filter, series_from, series_key
 
 LOOKED = ("complete", "partial")
 """The outcomes of runs that read prices; others are failures, imports and persons' words."""
 
-IS_ANNOUNCED = PriceRow.basis == literal_column(f"'{ANNOUNCED}'")
-"""Written out, so that the index of the announced prices serves."""
-
 
 def as_of(
-    connection: Connection,
+    asked: Asked,
     valid: datetime,
     known: datetime | None = None,
     where: Filter | None = None,
@@ -59,109 +35,62 @@ def as_of(
     Withdrawn series are left out. `verified_at` is filled in when `known` is not given. `products`:
     of these alone, in a region of thousands.
     """
-    times = {"valid": valid} | ({} if known is None else {"known": known})
-    conditions = (where or Filter()).conditions()
+    chosen = where or Filter()
+    conditions, values = chosen.conditions(), {**chosen.values(), "valid": valid}
     if products is not None:
-        conditions.append(SeriesRow.product.in_(products))
-    query = in_force(conditions, as_known=known is not None)
-    rows = connection.execute(query, times).all()
-    return sorted((_price(row) for row in rows if row.amount is not None), key=_by_name)
+        conditions += ("series.product = ANY(:products)",)
+        values["products"] = list(products)
+    if known is not None:
+        values["known"] = known
+    question = _in_force(conditions, as_known=known is not None)
+    rows = question.rows(asked, **values)
+    return sorted((_price(row) for row in rows if row[0] is not None), key=_by_name)
 
 
-def price_at(connection: Connection, series: Series, at: datetime) -> Price | None:
+def price_at(asked: Asked, series: Series, at: datetime) -> Price | None:
     """The price of one series at `at`; None: no word of it, amount None: withdrawn."""
-    rows = _PRICE_AT.rows(connection, valid=at, **series_key(series))
-    return Price(series, *rows[0]) if rows else None
+    rows = _PRICE_AT.rows(asked, valid=at, **series_key(series))
+    return _priced(series, rows[0]) if rows else None
 
 
-def lookup(connection: Connection, at: datetime) -> Callable[[Series], Price | None]:
+def lookup(asked: Asked, at: datetime) -> Callable[[Series], Price | None]:
     """A function that gives the price of one series at `at`; a withdrawn one has amount None."""
-    return lambda series: price_at(connection, series, at)
+    return lambda series: price_at(asked, series, at)
 
 
-def latest_of(connection: Connection, numbers: Iterable[int]) -> dict[int, Decimal | None]:
+def latest_of(asked: Asked, numbers: Iterable[int]) -> dict[int, Decimal | None]:
     """The last accepted amounts of the series of these numbers (`series_ids` gives them).
 
     None: withdrawn; a series that was never read is left out. For thousands of series at a time.
     """
-    return {
-        number: None if ticks is None else from_ticks(ticks)
-        for number, ticks in _LATEST.raw(connection, numbers)
-    }
+    rows = _LATEST.rows(asked, numbers=sorted(numbers))
+    return {number: amount(ticks) for number, ticks in rows}
 
 
 def history(
-    connection: Connection,
+    asked: Asked,
     where: Filter,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[Price]:
     """Every row of the matching series, oldest first: changes, withdrawals, announcements."""
-    query = _with_source(PriceRow).join(SeriesRow, SeriesRow.id == PriceRow.series_id)
-    query = query.where(*where.conditions())
+    conditions, values = where.conditions(), dict[str, Any](where.values())
     if since:
-        query = query.where(PriceRow.valid_from >= since)
+        conditions, values["since"] = (*conditions, "price.valid_from >= :since"), since
     if until:
-        query = query.where(PriceRow.valid_from < until)
-    ordered = query.order_by(PriceRow.valid_from, PriceRow.recorded_at).add_columns(*SERIES)
-    return [_price(row) for row in connection.execute(ordered)]
+        conditions, values["until"] = (*conditions, "price.valid_from < :until"), until
+    return [_price(row) for row in _past(conditions).rows(asked, **values)]
 
 
-def latest(
-    connection: Connection, partition: str, read: Iterable[Series] = ()
-) -> dict[Series, Price]:
-    """The last accepted price of every series of a partition: what the gate compares with.
-
-    Of the series that were `read` it is also given where another partition saw them last: a page
-    that moves takes its prices along.
-    """
-    query = _current_with_source()
-    prices = _accepted(connection.execute(query.where(Partition.name == partition)))
-    elsewhere = series_ids(connection, set(read) - prices.keys(), create=False).values()
-    for chunk in chunks(elsewhere):
-        prices |= _accepted(connection.execute(query.where(Current.series_id.in_(chunk))))
-    return prices
-
-
-def latest_elsewhere(
-    connection: Connection, products: Iterable[str], partitions: Collection[str]
-) -> dict[Series, Price]:
-    """The last accepted prices of these products that none of these partitions has."""
-    elsewhere = _current_with_source().where(Partition.name.not_in(partitions))
-    prices: dict[Series, Price] = {}
-    for chunk in chunks(products):
-        prices |= _accepted(connection.execute(elsewhere.where(SeriesRow.product.in_(chunk))))
-    return prices
-
-
-def announced(
-    connection: Connection, partition: str, at: datetime
-) -> set[tuple[Series, datetime, Decimal]]:
-    """The prices of a partition that are known to begin later, each with its day."""
-    rows = announced_rows(connection, partition, at)
-    return {
-        (series_of(row), since, row.amount)
-        for (_, since), row in rows.items()
-        if row.amount is not None
-    }
-
-
-def facts_of(connection: Connection, seller: str, product: str) -> dict[str, Any] | None:
+def facts_of(asked: Asked, seller: str, product: str) -> dict[str, Any] | None:
     """The last known facts about a product, None when there are none."""
-    query = (
-        select(Product.facts)
-        .where(Product.seller == seller, Product.product == product)
-        .order_by(Product.recorded_at.desc())
-        .limit(1)
-    )
-    return connection.execute(query).scalar()
+    rows = _FACTS.rows(asked, seller=seller, product=product)
+    return _facts(rows[0][0]) if rows else None
 
 
-def machines_with(connection: Connection, kind: str = "gpu") -> tuple[str, ...]:
+def machines_with(asked: Asked, kind: str = "gpu") -> tuple[str, ...]:
     """The AWS machines that have accelerators of a kind (gpu, neuron, inference), by name."""
-    query = select(Product.product, Product.facts).where(Product.seller == "aws")
-    rows = connection.execute(query.order_by(Product.recorded_at))
-    facts: dict[str, dict[str, Any]] = {row.product: row.facts for row in rows}
+    facts = {product: _facts(said) for product, said in _ALL_FACTS.rows(asked, seller="aws")}
     return tuple(
         sorted(
             product
@@ -171,154 +100,37 @@ def machines_with(connection: Connection, kind: str = "gpu") -> tuple[str, ...]:
     )
 
 
-def announced_rows(
-    connection: Connection, partition: str, at: datetime
-) -> dict[tuple[int, datetime], Found]:
-    """The rows of `announced`, with `SERIES` and `amount`, by series number and day."""
-    later = PriceRow.__table__.alias()
-    superseded = select(later.c.series_id).where(
-        later.c.series_id == PriceRow.series_id,
-        later.c.valid_from == PriceRow.valid_from,
-        later.c.recorded_at > PriceRow.recorded_at,
-    )
-    query = (
-        select(*SERIES, PriceRow.valid_from, PriceRow.amount)
-        .join(PriceRow, PriceRow.series_id == SeriesRow.id)
-        .join(Run, Run.id == PriceRow.run_id)
-        .join(Partition, Partition.id == Run.partition_id)
-        .where(
-            Partition.name == partition,
-            IS_ANNOUNCED,
-            PriceRow.valid_from > at,
-            ~superseded.exists(),
-        )
-    )
-    return {(row.series_id, row.valid_from): row for row in connection.execute(query)}
+def in_force(asked: Asked, numbers: Iterable[int], at: datetime) -> list[dict[str, Any]]:
+    """What held at `at` of the series of these numbers, in columns of table `current`."""
+    return [
+        {"series_id": n, "amount": amount(ticks), "valid_from": instant(since), "basis": basis}
+        for n, ticks, since, basis in _OF_NUMBERS.rows(asked, numbers=sorted(numbers), valid=at)
+    ]
 
 
-def current_rows() -> Any:
-    """A query of the last accepted readings with `SERIES`."""
-    rest = (column for column in Current.__table__.c if column.name != "series_id")
-    return select(*SERIES, *rest).join(Current, Current.series_id == SeriesRow.id)
+def _facts(said: Any) -> dict[str, Any]:
+    """JSON, which PostgreSQL's driver has read already."""
+    facts: dict[str, Any] = json.loads(said) if isinstance(said, str) else said
+    return facts
 
 
-def in_force(conditions: Sequence[ColumnElement[bool]], *, as_known: bool = False) -> Any:
-    """A query of the row of each such series that held at parameter `valid`, with `SERIES`.
-
-    `as_known`: as it was known at parameter `known`; without it, `verified_at` is given, too.
-    """
-    return _held(as_known=as_known).add_columns(*SERIES).where(*conditions)
+def _price(row: tuple[Any, ...]) -> Price:
+    return _priced(series_from(*row[_PRICED:]), row)
 
 
-def _held(*, as_known: bool = False) -> Any:
-    tried = PriceRow.__table__.alias("tried")
-    # Backwards along the primary key, to the first that was not taken back: one or two rows.
-    since = (
-        select(tried.c.valid_from)
-        .where(
-            tried.c.series_id == SeriesRow.id,
-            tried.c.valid_from <= bindparam("valid", type_=Instant),
-            tried.c.basis != CANCELLED,
-            tried.c.recorded_at == _last_word(tried.c, as_known=as_known),
-        )
-        .order_by(tried.c.valid_from.desc())
-        .limit(literal_column("1"))
-        .correlate(SeriesRow)
-        .scalar_subquery()
-    )
-    verified = literal_column("NULL") if as_known else _verified_at()
-    return (
-        _with_source(PriceRow, verified.label("verified_at"))
-        .join(SeriesRow, SeriesRow.id == PriceRow.series_id)
-        .outerjoin(Current, Current.series_id == SeriesRow.id)
-        .where(
-            PriceRow.valid_from == since,
-            PriceRow.recorded_at == _last_word(PriceRow.__table__.c, as_known=as_known),
-        )
-    )
-
-
-def _last_word(said: Any, *, as_known: bool) -> ScalarSelect[Any]:
-    """When the last statement about a price's first day was recorded."""
-    other = PriceRow.__table__.alias()
-    query = select(func.max(other.c.recorded_at)).where(
-        other.c.series_id == said.series_id, other.c.valid_from == said.valid_from
-    )
-    if as_known:
-        query = query.where(other.c.recorded_at <= bindparam("known", type_=Instant))
-    return query.correlate(said.series_id.table).scalar_subquery()
-
-
-def _with_source(price: Any, *more: Any) -> Any:
-    """Price rows with their partition and, where kept, what the page printed, as in `Price`."""
-    printed = and_(
-        Quoted.series_id == price.series_id,
-        Quoted.valid_from == price.valid_from,
-        Quoted.recorded_at == price.recorded_at,
-    )
-    columns = (
-        price.amount,
-        price.valid_from,
-        price.basis,
-        price.recorded_at,
-        Partition.name.label("source"),
-        *(more or [literal_column("NULL").label("verified_at")]),
-        Quoted.text.label("quoted"),
-        Quoted.location,
-        Fetch.url,
-    )
-    return (
-        select(*columns)
-        .select_from(price)
-        .join(Run, Run.id == price.run_id)
-        .join(Partition, Partition.id == Run.partition_id)
-        .outerjoin(Quoted, printed)
-        .outerjoin(Fetch, Fetch.id == Quoted.fetch_id)
-    )
-
-
-def _verified_at() -> ScalarSelect[Any]:
-    """When a series was last seen by a look before `valid`."""
-    return (
-        select(Run.at)
-        .where(
-            Run.partition_id == Current.partition_id,
-            or_(*(Run.outcome == outcome for outcome in LOOKED)),
-            Run.at <= bindparam("valid", type_=Instant),
-            or_(Current.unseen_since.is_(None), Run.at < Current.unseen_since),
-        )
-        .order_by(Run.at.desc())
-        .limit(literal_column("1"))
-        .correlate(Current)
-        .scalar_subquery()
-    )
-
-
-def _current_with_source() -> Any:
-    query = current_rows().join(Partition, Partition.id == Current.partition_id)
-    return query.add_columns(Partition.name.label("source"))
-
-
-def _accepted(rows: Iterable[Found]) -> dict[Series, Price]:
-    prices = (
-        Price(series_of(row), row.amount, row.valid_from, row.basis, row.recorded_at, row.source)
-        for row in rows
-    )
-    return {price.series: price for price in prices}
-
-
-def _price(row: Found) -> Price:
+def _priced(series: Series, row: tuple[Any, ...]) -> Price:
+    ticks, valid_from, basis, recorded_at, source, verified_at, quoted, where, url = row[:_PRICED]
     return Price(
-        series_of(row),
-        row.amount,
-        row.valid_from,
-        row.basis,
-        row.recorded_at,
-        row.source,
-        row.verified_at,
-        row.quoted,
-        row.location,
-        row.url,
+        series,
+        amount(ticks),
+        instant(valid_from),
+        basis,
+        instant(recorded_at),
+        source,
+        None if verified_at is None else instant(verified_at),
+        quoted,
+        where,
+        url,
     )
 
 
@@ -327,9 +139,83 @@ def _by_name(price: Price) -> tuple[Any, ...]:
     return series.seller, series.product, series.meter, series.qualifiers
 
 
-def _amounts(among: Callable[[Any], ColumnElement[bool]]) -> Any:
-    return select(Current.series_id, Current.amount).where(among(Current.series_id))
+def _select(verified_at: str, more: str = "") -> str:
+    """Price rows with their partition and, where kept, what the page printed, as in `Price`."""
+    return f"""
+        SELECT price.amount, price.valid_from, price.basis, price.recorded_at, partition.name,
+               {verified_at}, quoted.text, quoted.location, page.url{more}
+        FROM price
+        JOIN series ON series.id = price.series_id
+        JOIN run ON run.id = price.run_id
+        JOIN partition ON partition.id = run.partition_id
+        LEFT JOIN quoted ON quoted.series_id = price.series_id
+                        AND quoted.valid_from = price.valid_from
+                        AND quoted.recorded_at = price.recorded_at
+        LEFT JOIN "fetch" AS page ON page.id = quoted.fetch_id
+        LEFT JOIN current ON current.series_id = price.series_id
+    """
 
 
-_PRICE_AT = Prepared(_held().where(IS_SERIES))
-_LATEST = PreparedList(_amounts)
+_PRICED = 9
+"""Columns of `_select` before those of the series."""
+
+_VERIFIED_AT = f"""
+    (SELECT look.at FROM run AS look
+     WHERE look.partition_id = current.partition_id
+       AND ({" OR ".join(f"look.outcome = '{outcome}'" for outcome in LOOKED)})
+       AND look.at <= :valid
+       AND (current.unseen_since IS NULL OR look.at < current.unseen_since)
+     ORDER BY look.at DESC LIMIT 1)
+"""
+"""When a series was last seen by a look before `valid`."""
+
+
+def _held(*, as_known: bool = False) -> str:
+    """The row of a series that held at `valid`, as it was known at `known`."""
+
+    def last_word(said: str) -> str:
+        known = " AND word.recorded_at <= :known" if as_known else ""
+        return f"""
+            (SELECT max(word.recorded_at) FROM price AS word
+             WHERE word.series_id = {said}.series_id AND word.valid_from = {said}.valid_from{known})
+        """
+
+    # Backwards along the primary key, to the first that was not taken back: one or two rows.
+    return f"""
+        price.valid_from = (
+            SELECT tried.valid_from FROM price AS tried
+            WHERE tried.series_id = series.id AND tried.valid_from <= :valid
+              AND tried.basis <> '{CANCELLED}' AND tried.recorded_at = {last_word("tried")}
+            ORDER BY tried.valid_from DESC LIMIT 1)
+        AND price.recorded_at = {last_word("price")}
+    """
+
+
+@lru_cache(maxsize=256)
+def _in_force(conditions: tuple[str, ...], *, as_known: bool) -> Question:
+    """The row of each such series that held at `valid`, with the series."""
+    select = _select("NULL" if as_known else _VERIFIED_AT, f", {SELECTED}")
+    return Question(f"{select} WHERE {' AND '.join((*conditions, _held(as_known=as_known)))}")
+
+
+@lru_cache(maxsize=256)
+def _past(conditions: tuple[str, ...]) -> Question:
+    where = " AND ".join(conditions) or "true"
+    select = _select("NULL", f", {SELECTED}")
+    return Question(f"{select} WHERE {where} ORDER BY price.valid_from, price.recorded_at")
+
+
+_PRICE_AT = Question(f"{_select(_VERIFIED_AT)} WHERE {IS_SERIES} AND {_held()}")
+_OF_NUMBERS = Question(
+    "SELECT price.series_id, price.amount, price.valid_from, price.basis"
+    " FROM price JOIN series ON series.id = price.series_id"
+    f" WHERE series.id = ANY(:numbers) AND {_held()}"
+)
+_LATEST = Question("SELECT series_id, amount FROM current WHERE series_id = ANY(:numbers)")
+_FACTS = Question(
+    "SELECT facts FROM product WHERE seller = :seller AND product = :product"
+    " ORDER BY recorded_at DESC LIMIT 1"
+)
+_ALL_FACTS = Question(
+    "SELECT product, facts FROM product WHERE seller = :seller ORDER BY recorded_at"
+)

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, select
 
-from pricebook.entries import Entries, chunks
+from pricebook.entries import Entries, chunks, made_ids
 from pricebook.quote import CANCELLED, IMPORTED, Change, Quote, Withdrawal
-from pricebook.series import Found, series_ids
+from pricebook.series import Found
 from pricebook.tables import PriceRow
 from pricebook.writer import Look, partition_id
 
@@ -49,7 +49,7 @@ def backfill(connection: Connection, look: Look) -> tuple[list[Change], list[Con
 def _entered(connection: Connection, look: Look, entries: Entries) -> Iterator[Change | Conflict]:
     """Enter imported prices before the first observed one of each series."""
     said = _said(look)
-    ids = series_ids(connection, [quote.series for quote, _ in said])
+    ids = made_ids(connection, [quote.series for quote, _ in said])
     told = _told(connection, ids.values())
     for quote, fetch in said:
         number, since = ids[quote.series], _day(quote)

@@ -2,17 +2,16 @@
 
 Two time axes: `valid_from` (when a price holds in the world) and `recorded_at` (when we learnt of
 it). `as_of(valid, known)` answers "what was the price at T" and "what did we know of it at K".
-Questions stand in `answers`, what looks write in `writer`, what others say in `backfill`.
+Questions stand in `answers`, what a look is compared with in `accepted`, what it writes in
+`writer`, what others say in `backfill`.
 """
 
+from pricebook.accepted import announced, latest, latest_elsewhere
 from pricebook.answers import (
     LOOKED,
-    announced,
     as_of,
     facts_of,
     history,
-    latest,
-    latest_elsewhere,
     latest_of,
     lookup,
     machines_with,

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from pricebook.quote import Quote, Withdrawal
-from pricebook.tables import Current, PriceRow, Quoted
+from pricebook.quote import Quote, Series, Withdrawal
+from pricebook.series import series_ids, series_key
+from pricebook.tables import Current, PriceRow, Quoted, SeriesRow
 
 Key: TypeAlias = tuple[int, datetime]
 """A series' number, and from when on the price holds."""
@@ -84,6 +85,18 @@ class Entries:
 
     def _key(self, number: int, since: datetime) -> dict[str, Any]:
         return {"series_id": number, "valid_from": since, "recorded_at": self.at}
+
+
+def made_ids(connection: Connection, wanted: Iterable[Series]) -> dict[Series, int]:
+    """The numbers of series; the unknown ones are made."""
+    distinct = list(dict.fromkeys(wanted))
+    known = series_ids(connection, distinct)
+    new = [series for series in distinct if series not in known]
+    if new:
+        connection.execute(insert(SeriesRow), [series_key(series) for series in new])
+        # Looked up afterwards: SQLite gives back the ids of new rows one row at a time only.
+        known |= series_ids(connection, new)
+    return {series: known[series] for series in distinct}
 
 
 def renew_each(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

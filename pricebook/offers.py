@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Connection, select
-
 from pricebook.answers import history
+from pricebook.question import Asked, Question
 from pricebook.quote import CANCELLED, Series
-from pricebook.series import SERIES, Filter, series_of
-from pricebook.tables import SeriesRow
+from pricebook.series import SELECTED, Filter, series_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +28,25 @@ NOTHING_ELSE = Offers(lambda _: (), lambda _: None)
 """Of an empty book."""
 
 
-def offers(connection: Connection, at: datetime) -> Offers:
+def offers(asked: Asked, at: datetime) -> Offers:
     """What the book knew of other series and of ends at `at`; each is looked up once."""
-    return Offers(
-        cache(lambda one: by_length(connection, one)), cache(lambda one: end(connection, one, at))
-    )
+    return Offers(cache(lambda one: by_length(asked, one)), cache(lambda one: end(asked, one, at)))
 
 
-def by_length(connection: Connection, series: Series) -> tuple[Series, ...]:
+def by_length(asked: Asked, series: Series) -> tuple[Series, ...]:
     """The series of the book that differ from this one in `context` alone, and name one."""
-    query = select(*SERIES).where(
-        SeriesRow.seller == series.seller,
-        SeriesRow.product == series.product,
-        SeriesRow.meter == series.meter,
-    )
+    rows = _OF_METER.rows(asked, seller=series.seller, product=series.product, meter=series.meter)
     wanted = bare(series)
-    twins = (series_of(row) for row in connection.execute(query))
+    twins = (series_from(*row) for row in rows)
     return tuple(twin for twin in twins if twin.get("context") and bare(twin) == wanted)
 
 
-def end(connection: Connection, series: Series, at: datetime) -> datetime | None:
+def end(asked: Asked, series: Series, at: datetime) -> datetime | None:
     """The first day after `at` from which, as was known then, the series has no price."""
     where = Filter(product=series.product, seller=series.seller, meter=series.meter)
     ahead = {
         row.valid_from: row
-        for row in history(connection, where, since=at)
+        for row in history(asked, where, since=at)
         if row.series == series and row.recorded_at <= at < row.valid_from
     }
     ends = (day for day, row in ahead.items() if row.amount is None and row.basis != CANCELLED)
@@ -67,3 +59,9 @@ def bare(series: Series) -> Series:
     return Series.of(
         series.seller, series.product, series.meter, series.unit, currency=series.currency, **kept
     )
+
+
+_OF_METER = Question(
+    f"SELECT {SELECTED} FROM series"  # noqa: S608 - names of columns
+    " WHERE seller = :seller AND product = :product AND meter = :meter"
+)

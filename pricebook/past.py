@@ -8,13 +8,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, select
-
-from pricebook.prepared import Among, PreparedList
+from pricebook.question import Asked, Question, amount, instant
 from pricebook.quote import CANCELLED, Price, Series
 from pricebook.series import series_ids
-from pricebook.tables import Partition, PriceRow, Run
-from pricebook.types import Instant
 
 Past: TypeAlias = Mapping[Series, tuple[Price, ...]]
 """The prices of each series by the time from which they held, oldest first."""
@@ -22,14 +18,14 @@ Past: TypeAlias = Mapping[Series, tuple[Price, ...]]
 _NUMBER, _VALID_FROM = itemgetter(0), itemgetter(2)
 
 
-def past(connection: Connection, wanted: Iterable[Series], until: datetime) -> Past:
+def past(asked: Asked, wanted: Iterable[Series], until: datetime) -> Past:
     """The prices of these series that held at any time up to `until`; an unknown series has none.
 
     Of two that are valid from one time the one recorded last counts; a cancelled one never held.
     What pages printed is left out.
     """
-    series = {number: one for one, number in series_ids(connection, wanted, create=False).items()}
-    rows = _ROWS.rows(connection, series, until=until)
+    series = {number: one for one, number in series_ids(asked, wanted).items()}
+    rows = _ROWS.rows(asked, numbers=sorted(series), until=until)
     return {
         series[number]: tuple(_held(series[number], changes))
         for number, changes in groupby(rows, key=_NUMBER)
@@ -38,28 +34,24 @@ def past(connection: Connection, wanted: Iterable[Series], until: datetime) -> P
 
 def _held(series: Series, changes: Iterable[tuple[Any, ...]]) -> Iterator[Price]:
     for _, versions in groupby(changes, key=_VALID_FROM):
-        *_, last = versions
-        price = Price(series, *last[1:])
-        if price.basis != CANCELLED:
-            yield price
+        *_, (_, ticks, since, basis, recorded_at, source) = versions
+        if basis != CANCELLED:
+            yield Price(
+                series,
+                amount(ticks),
+                instant(since),
+                basis,
+                instant(recorded_at),
+                source,
+            )
 
 
-def _rows(among: Among) -> Any:
-    columns = (
-        PriceRow.series_id,
-        PriceRow.amount,
-        PriceRow.valid_from,
-        PriceRow.basis,
-        PriceRow.recorded_at,
-        Partition.name,
-    )
-    return (
-        select(*columns)
-        .join(Run, Run.id == PriceRow.run_id)
-        .join(Partition, Partition.id == Run.partition_id)
-        .where(among(PriceRow.series_id), PriceRow.valid_from <= bindparam("until", type_=Instant))
-        .order_by(PriceRow.series_id, PriceRow.valid_from, PriceRow.recorded_at)
-    )
-
-
-_ROWS = PreparedList(_rows)
+_ROWS = Question("""
+    SELECT price.series_id, price.amount, price.valid_from, price.basis, price.recorded_at,
+           partition.name
+    FROM price
+    JOIN run ON run.id = price.run_id
+    JOIN partition ON partition.id = run.partition_id
+    WHERE price.series_id = ANY(:numbers) AND price.valid_from <= :until
+    ORDER BY price.series_id, price.valid_from, price.recorded_at
+""")

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from pricebook.book import LOOKED, partition_id
+from pricebook.entries import made_ids
 from pricebook.errors import ConfigError
 from pricebook.quote import Price, Quote, Series, digits, isoformat, plain
 from pricebook.series import Found, series_ids, series_of
@@ -116,7 +117,7 @@ def only_fetch(connection: Connection, run_id: int) -> int | None:
 
 def origin_of(connection: Connection, price: Price) -> Origin:
     """Where a price of the book was read."""
-    number = series_ids(connection, [price.series], create=False)[price.series]
+    number = series_ids(connection, [price.series])[price.series]
     query = (
         select(Quoted.printed_unit, Fetch.__table__, Evidence.sha256, Evidence.bytes)
         .outerjoin(Fetch, Fetch.id == Quoted.fetch_id)
@@ -285,7 +286,7 @@ def _open(connection: Connection, partition: int, run_id: int, at: datetime, hel
         "curable": held.curable,
     }
     if quote is not None:
-        values["series_id"] = series_ids(connection, [quote.series])[quote.series]
+        values["series_id"] = made_ids(connection, [quote.series])[quote.series]
         values["amount"] = quote.amount
         values["valid_from"] = quote.valid_from
         values["printed_unit"] = quote.printed_unit

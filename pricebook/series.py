@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Connection,
-    Text,
-    and_,
-    bindparam,
-    func,
-    insert,
-    select,
-)
-
-from pricebook.prepared import Prepared
+from pricebook.question import Asked, Question
 from pricebook.quote import Series, canonical
-from pricebook.tables import SeriesRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Found: TypeAlias = Any
 """A row of a query, read by the names of its columns."""
 
-SERIES = (
-    SeriesRow.id.label("series_id"),
-    SeriesRow.seller,
-    SeriesRow.product,
-    SeriesRow.meter,
-    SeriesRow.unit,
-    SeriesRow.currency,
-    SeriesRow.service_tier,
-    SeriesRow.region,
-    SeriesRow.term,
-    SeriesRow.more,
+COLUMNS = (
+    *("seller", "product", "meter", "unit", "currency"),
+    *("service_tier", "region", "term", "more"),
 )
-"""The columns that `series_of` needs."""
+"""The columns of table `series` beside its number, as `series_from` takes them."""
 
-_COLUMNS = ("service_tier", "region", "term")
-_KEY = ("product", "seller", "meter", "unit", "currency", *_COLUMNS, "more")
-"""The columns that make a row the only one of its kind."""
+SELECTED = ", ".join(f"series.{name}" for name in COLUMNS)
+
+IS_SERIES = " AND ".join(f"series.{name} = :{name}" for name in COLUMNS)
+"""The row of the series whose `series_key` is given."""
+
+_IN_COLUMNS = ("service_tier", "region", "term")
+"""The qualifiers that have a column of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,47 +48,63 @@ class Filter:
     region: str = ""
     term: str = ""
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The filter as conditions on table `series`."""
+    def values(self) -> dict[str, str]:
+        """What is asked for, by the names of the parameters in `conditions`."""
         wanted = {field.name: getattr(self, field.name) for field in fields(self)}
-        pattern = wanted.pop("pattern")
-        found = [getattr(SeriesRow, name) == value for name, value in wanted.items() if value]
-        if pattern:
-            found.append(SeriesRow.product.icontains(pattern, autoescape=True))
-        return found
+        if self.pattern:
+            literal = re.sub(r"([%_/])", r"/\1", self.pattern)
+            wanted["pattern"] = f"%{literal}%"
+        return {name: value for name, value in wanted.items() if value}
+
+    def conditions(self) -> tuple[str, ...]:
+        """The filter as conditions on table `series`."""
+        return tuple(
+            _IS_LIKE if name == "pattern" else f"series.{name} = :{name}" for name in self.values()
+        )
 
 
-def series_ids(
-    connection: Connection, wanted: Iterable[Series], *, create: bool = True
-) -> dict[Series, int]:
-    """The ids of series; unknown ones are made, or left out when `create` is false."""
+_IS_LIKE = "lower(series.product) LIKE lower(:pattern) ESCAPE '/'"
+
+
+def series_ids(asked: Asked, wanted: Iterable[Series]) -> dict[Series, int]:
+    """The numbers of series; those that the book has never heard of are left out."""
     distinct = list(dict.fromkeys(wanted))
-    found = _known(connection, distinct)
-    if create:
-        found |= _made(connection, [series for series in distinct if series not in found])
-    return {series: found[series] for series in distinct if series in found}
+    if len(distinct) > 1 and _is_postgres(asked):
+        keys = [series_key(series) for series in distinct]
+        lists: dict[str, Any] = {name: [key[name] for key in keys] for name in COLUMNS}
+        return {distinct[place - 1]: number for number, place in _NUMBERS.rows(asked, **lists)}
+    # SQLite has no way to its host that a list would save.
+    numbers = ((series, series_id(asked, series)) for series in distinct)
+    return {series: number for series, number in numbers if number is not None}
 
 
-def series_id(connection: Connection, series: Series) -> int | None:
-    """The id of one series, None when the book has never heard of it."""
-    rows = _ID.rows(connection, **series_key(series))
+def series_id(asked: Asked, series: Series) -> int | None:
+    """The number of one series, None when the book has never heard of it."""
+    rows = _NUMBER.rows(asked, **series_key(series))
     return int(rows[0][0]) if rows else None
 
 
 def series_of(row: Found) -> Series:
-    """The series of a row that has the columns `SERIES`."""
-    qualifiers = {name: getattr(row, name) for name in _COLUMNS}
-    if row.more:
-        qualifiers |= json.loads(row.more)
-    return Series.of(
-        row.seller, row.product, row.meter, row.unit, currency=row.currency, **qualifiers
-    )
+    """The series of a row that has the columns `COLUMNS` by name."""
+    return series_from(*(getattr(row, name) for name in COLUMNS))
+
+
+@lru_cache(maxsize=4096)
+def series_from(
+    seller: str, product: str, meter: str, unit: str, currency: str, *qualifiers: str
+) -> Series:
+    """The series with these values of the columns `COLUMNS`."""
+    *in_columns, more = qualifiers
+    known = dict(zip(_IN_COLUMNS, in_columns, strict=True))
+    if more:
+        known |= json.loads(more)
+    return Series.of(seller, product, meter, unit, currency=currency, **known)
 
 
 def series_key(series: Series) -> dict[str, str]:
     """The values of the columns that make a series' row the only one of its kind."""
     qualifiers = dict(series.qualifiers)
-    columns = {name: qualifiers.pop(name, "") for name in _COLUMNS}
+    columns = {name: qualifiers.pop(name, "") for name in _IN_COLUMNS}
     return {
         "seller": series.seller,
         "product": series.product,
@@ -112,35 +116,16 @@ def series_key(series: Series) -> dict[str, str]:
     }
 
 
-IS_SERIES = and_(*(getattr(SeriesRow, name) == bindparam(name) for name in _KEY))
-"""The row of the series whose `series_key` is given."""
-
-_ID = Prepared(select(SeriesRow.id).where(IS_SERIES))
-
-
-def _known(connection: Connection, wanted: Sequence[Series]) -> dict[Series, int]:
-    if connection.dialect.name == "postgresql" and len(wanted) > 1:
-        keys = [series_key(series) for series in wanted]
-        lists = {name: [key[name] for key in keys] for name in _KEY}
-        return {wanted[place - 1]: number for number, place in _IDS.rows(connection, **lists)}
-    # SQLite has no way to its host that a list would save.
-    ids = ((series, series_id(connection, series)) for series in wanted)
-    return {series: number for series, number in ids if number is not None}
+def _is_postgres(asked: Any) -> bool:
+    connection: Connection | None = asked if hasattr(asked, "dialect") else None
+    return connection is not None and connection.dialect.name == "postgresql"
 
 
-def _ids_of_lists() -> Any:
-    lists = (bindparam(name, type_=ARRAY(Text)) for name in _KEY)
-    given = func.unnest(*lists).table_valued(*_KEY, with_ordinality="place").render_derived()
-    same = (getattr(SeriesRow, name) == given.c[name] for name in _KEY)
-    return select(SeriesRow.id, given.c.place).join(given, and_(*same))
-
-
-_IDS = Prepared(_ids_of_lists())
-"""On PostgreSQL: the ids of many, and their places in the lists."""
-
-
-def _made(connection: Connection, new: Sequence[Series]) -> dict[Series, int]:
-    # Looked up afterwards: SQLite gives back the ids of new rows one row at a time only.
-    if new:
-        connection.execute(insert(SeriesRow), [series_key(series) for series in new])
-    return _known(connection, new)
+_NUMBER = Question(f"SELECT series.id FROM series WHERE {IS_SERIES}")  # noqa: S608
+_LISTS = ", ".join(f"CAST(:{name} AS text[])" for name in COLUMNS)
+_SAME = " AND ".join(f"series.{name} = given.{name}" for name in COLUMNS)
+_NUMBERS = Question(
+    f"SELECT series.id, given.place FROM unnest({_LISTS})"  # noqa: S608
+    f" WITH ORDINALITY AS given ({', '.join(COLUMNS)}, place) JOIN series ON {_SAME}"
+)
+"""On PostgreSQL: the numbers of many, and their places in the lists."""

@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from pricebook.answers import IS_ANNOUNCED, LOOKED, lookup
+from pricebook.accepted import IS_ANNOUNCED
+from pricebook.answers import LOOKED, lookup
 from pricebook.quote import Change, Series
-from pricebook.series import SERIES, Found, series_of
-from pricebook.tables import Partition, PriceRow, Review, Run, SeriesRow
+from pricebook.series import Found, series_of
+from pricebook.tables import SERIES, Partition, PriceRow, Review, Run, SeriesRow
 
 _INSTANT = timedelta(seconds=1)
 """The book keeps whole seconds."""

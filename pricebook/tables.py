@@ -168,6 +168,21 @@ class SeriesRow(Rows):
     )
 
 
+SERIES = (
+    SeriesRow.id.label("series_id"),
+    SeriesRow.seller,
+    SeriesRow.product,
+    SeriesRow.meter,
+    SeriesRow.unit,
+    SeriesRow.currency,
+    SeriesRow.service_tier,
+    SeriesRow.region,
+    SeriesRow.term,
+    SeriesRow.more,
+)
+"""The columns that `pricebook.series.series_of` needs, and the series' number."""
+
+
 class PriceRow(Rows, sqlite_with_rowid=False):
     """A change of a series, append-only; `amount` NULL: withdrawn. The next row ends it."""
 

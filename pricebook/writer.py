@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from pricebook.answers import IS_ANNOUNCED, announced_rows, current_rows, facts_of, in_force
-from pricebook.entries import Entries, chunks, renew, renew_each
+from pricebook.accepted import IS_ANNOUNCED, announced_rows, current_rows
+from pricebook.answers import facts_of, in_force
+from pricebook.entries import Entries, chunks, made_ids, renew, renew_each
 from pricebook.quote import (
     ANNOUNCED,
     CANCELLED,
@@ -22,7 +23,7 @@ from pricebook.quote import (
     Withdrawal,
 )
 from pricebook.series import Found, series_ids, series_of
-from pricebook.tables import Current, Partition, PriceRow, Product, SeriesRow
+from pricebook.tables import Current, Partition, PriceRow, Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +94,13 @@ def put_in_force(connection: Connection, partition: str, at: datetime) -> None:
             PriceRow.valid_from <= at,
         )
     )
-    for chunk in chunks(set(connection.execute(due).scalars())):
-        rows = connection.execute(in_force([SeriesRow.id.in_(chunk)]), {"valid": at})
-        names = ("series_id", "amount", "valid_from", "basis")
-        renew_each(connection, [{name: getattr(row, name) for name in names} for row in rows])
+    if numbers := set(connection.execute(due).scalars()):
+        renew_each(connection, in_force(connection, numbers, at))
 
 
 def _writer(connection: Connection, look: Look) -> _Writer:
     partition = partition_id(connection, look.partition)
-    ids = series_ids(connection, [quote.series for quote, _ in look.quotes])
+    ids = made_ids(connection, [quote.series for quote, _ in look.quotes])
     put_in_force(connection, look.partition, look.at)
     entries = Entries(connection, partition, look.run_id, look.at)
     return _Writer(connection, look, entries, ids)
@@ -185,7 +184,7 @@ class _Writer:
         renew(self.connection, newly, missing_since=self.look.at)
 
     def _held(self) -> set[int]:
-        return set(series_ids(self.connection, self.look.held, create=False).values())
+        return set(series_ids(self.connection, self.look.held).values())
 
     def _is_ahead(self, quote: Quote) -> bool:
         return quote.valid_from is not None and quote.valid_from > self.look.at

@@ -73,7 +73,7 @@ def test_the_latest_of_many(book: Engine, noon: datetime) -> None:
         look(book, noon + days * DAY, {number: number + 1 for number in range(1199)})
 
     with reading(book) as connection:
-        ids = series_ids(connection, map(series, range(1200)), create=False)
+        ids = series_ids(connection, map(series, range(1200)))
         found = latest_of(connection, [*ids.values(), 10**6])
 
     expected = {ids[series(number)]: Decimal(number + 1) for number in range(1199)}
@@ -84,7 +84,7 @@ def test_nothing_is_asked_of_nothing(book: Engine, noon: datetime) -> None:
     """Empty lists have empty answers."""
     with reading(book) as connection:
         assert {} == latest_of(connection, [])
-        assert {} == series_ids(connection, [], create=False)
+        assert {} == series_ids(connection, [])
         assert price_at(connection, series(1), noon) is None
 
 

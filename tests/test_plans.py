@@ -46,7 +46,7 @@ ASKED: dict[str, Ask] = {
     ),
     "latest of 100 series": lambda c: book.latest_of(c, range(1, MADE.series, 200)),
     "ratio history: what workloads need": lambda c: past(c, [*NEEDS, *SERIES[:20]], THEN),
-    "ids of 50 series": lambda c: series_ids(c, SERIES, create=False),
+    "ids of 50 series": lambda c: series_ids(c, SERIES),
     "announced prices": lambda c: book.announced(c, "aws-ec2/region-03", THEN),
     "announced prices of all": lambda c: standing.scheduled(c, THEN),
     "what came into force": lambda c: standing.came_into_force(c, START, THEN),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -53,13 +53,12 @@ def prices(
     from breakeven.price_question import nothing_found
     from breakeven.price_view import PRICES
     from pricebook import answers
-    from pricebook.schema import reading
     from pricebook.series import Filter
 
-    with reading(context.book()) as connection:
+    with context.asking() as asked:
         at = as_of or datetime.now(UTC)
-        found = answers.as_of(connection, at, known_at, Filter(pattern, **where))
-        empty = "" if found else nothing_found(connection, pattern, where)
+        found = answers.as_of(asked, at, known_at, Filter(pattern, **where))
+        empty = "" if found else nothing_found(asked, pattern, where)
     _write_prices(found, PRICES, form, empty)
 
 
@@ -82,13 +81,12 @@ def history(
     **where: str,
 ) -> None:
     """Every change of PRODUCT's prices, oldest first."""
+    from breakeven.price_question import history_of, nothing_found
     from breakeven.price_view import HISTORY, price_charts
-    from pricebook import quick
 
-    file, empty = context.book_settings().file, ""
-    found = quick.history(file, product, where, since, until) if file else []
-    if not found:
-        found, empty = _history_by_name(context, product, where, since, until)
+    with context.asking() as asked:
+        found = history_of(asked, product, where, since, until)
+        empty = "" if found else nothing_found(asked, product, where)
     if drawn and found:
         click.echo("\n".join(price_charts(found, until or datetime.now(UTC))))
         return
@@ -252,22 +250,6 @@ def commitments(
         " `breakeven collect aws-ec2` brings them"
     )
     write_rows(rows, COMMITMENTS, form, empty=nothing)
-
-
-def _history_by_name(
-    context: Context,
-    product: str,
-    where: Mapping[str, str],
-    since: datetime | None,
-    until: datetime | None,
-) -> tuple[list[Price], str]:
-    """What is found on any database by a part of the name, too; and why there is nothing."""
-    from breakeven.price_question import history_of, nothing_found
-    from pricebook.schema import reading
-
-    with reading(context.book()) as connection:
-        found = history_of(connection, product, where, since, until)
-        return found, "" if found else nothing_found(connection, product, where)
 
 
 def _write_prices(found: Sequence[Price], shape: Shape, form: Format, empty: str) -> None:

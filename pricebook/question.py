@@ -1,0 +1,83 @@
+"""Questions to the price book: SQL that both databases understand, run by their own drivers.
+
+They are written out, not built by SQLAlchemy: its import takes as long as twenty starts of Python,
+which somebody at a prompt waits for (benchmarks/prompt.py), and on a small answer its own way takes
+ten times what the search does (docs/scale.md). What writes to the book uses SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pricebook.quote import from_ticks
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Asked: TypeAlias = "Connection | sqlite3.Connection"
+"""What questions are put to: a connection of SQLAlchemy's, or a plain one to a SQLite file."""
+
+_PARAMETER = re.compile(r"(?<!:):(\w+)")
+_ONE_OF = re.compile(r"= ANY\(:(\w+)\)")
+
+
+class Question:
+    """A SELECT with parameters such as `:at`; a list is compared with by `= ANY(:list)`.
+
+    It sees what was committed when it was asked, or the caller's transaction.
+    """
+
+    def __init__(self, sql: str) -> None:
+        self._sqlite = _ONE_OF.sub(r"IN (SELECT value FROM json_each(:\1))", sql)
+        self._postgres = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+
+    def rows(self, asked: Asked, **values: Any) -> list[tuple[Any, ...]]:
+        """The answer as the driver gives it: money in ticks, times for `instant`.
+
+        Errors are sqlite3's, or SQLAlchemy's DBAPIError where its connection was asked.
+        """
+        if isinstance(asked, sqlite3.Connection):
+            return asked.execute(self._sqlite, _for_sqlite(values)).fetchall()
+        is_sqlite = asked.dialect.name == "sqlite"
+        sql, given = (self._sqlite, _for_sqlite(values)) if is_sqlite else (self._postgres, values)
+        driver: Any = asked.connection.driver_connection
+        try:
+            found: list[tuple[Any, ...]] = driver.execute(sql, given).fetchall()
+        except asked.dialect.loaded_dbapi.Error as error:
+            from sqlalchemy.exc import DBAPIError
+
+            raise DBAPIError(sql, given, error) from error
+        return found
+
+
+def amount(ticks: int | None) -> Decimal | None:
+    """An amount of money as the book keeps it; None: withdrawn."""
+    return None if ticks is None else from_ticks(ticks)
+
+
+def instant(at: int | datetime) -> datetime:
+    """A time as either database keeps it, in UTC."""
+    return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at.astimezone(UTC)
+
+
+def seconds(at: datetime) -> int:
+    """A time as SQLite keeps it; one without a zone is refused: it would be read in some zone."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone")
+    return int(at.timestamp())
+
+
+def _for_sqlite(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _bound(value) for name, value in values.items()}
+
+
+def _bound(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return seconds(value)
+    return json.dumps(value) if isinstance(value, list) else value
