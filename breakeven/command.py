@@ -3,8 +3,6 @@ how an error becomes one sentence and an exit code."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -28,9 +26,6 @@ DEFAULT_FILE = Path("breakeven.toml")
 
 Read = TypeVar("Read")
 Part = TypeVar("Part", bound="BookSettings")
-
-INTERRUPTED = 130
-"""128 and the number of SIGINT, as shells count."""
 
 
 class When(click.ParamType[datetime]):
@@ -141,29 +136,6 @@ class Context:
             return read(table)
 
 
-class Commands(click.Group):
-    """The commands, with every error of theirs told in one sentence and as its exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit) as error:
-            raise _advised(error) from None
-        except BrokenPipeError:
-            # The reader of our output has gone, as `head` does; nothing more may be flushed to it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
-        except KeyboardInterrupt:
-            say("interrupted")
-            sys.exit(INTERRUPTED)
-        except Exception as error:
-            if ctx.params["verbose"] and not isinstance(error, BreakevenError):
-                raise
-            say(f"Error: {_sentence(error)}")
-            sys.exit(getattr(error, "exit_code", 1))
-
-
 class OneByDefault(click.Group):
     """Commands of which one may go unnamed: `sources openai` is `sources list openai`."""
 
@@ -194,14 +166,7 @@ def _to_ask(settings: Part) -> Part:
     return settings.to_ask()
 
 
-def _advised(error: Exception) -> Exception:
-    if isinstance(error, click.NoSuchOption) and error.option_name == "--config":
-        words = "--config goes before the command: breakeven --config FILE COMMAND"
-        return click.UsageError(words, error.ctx)
-    return error
-
-
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
     """What went wrong, also where no part of the program has foreseen it."""
     if isinstance(error, BreakevenError):
         return str(error)

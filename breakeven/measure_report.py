@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from breakeven.command import INTERRUPTED
+from breakeven.cli import INTERRUPTED
 from breakeven.endpoint import Endpoint
 from breakeven.measuring import Lengths, Plan, load, rehearsed, sampled
 from breakeven.output import clean, say, table, write_json

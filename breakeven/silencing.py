@@ -11,7 +11,8 @@ from breakeven.app import App
 from breakeven.output import Format, Row, Shape
 from breakeven.settings import Settings
 from comparator.channels.wording import moment
-from comparator.silence import Silence, add_silence, end_silence, silences
+from comparator.silence import Silence
+from comparator.silences import add_silence, end_silence, silences
 from pricebook.errors import ConfigError
 from pricebook.quote import isoformat
 from pricebook.schema import reading

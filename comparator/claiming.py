@@ -17,7 +17,8 @@ from comparator.notice import Episode, Notice, Point, Story, episode
 from comparator.parcel import Waiting, left_out, next_parcel
 from comparator.quiet import Wishes
 from comparator.receivers import Receiver
-from comparator.silence import Silence, silences
+from comparator.silence import Silence
+from comparator.silences import silences
 from pricebook.tables import Attempt, EventRow, Message, Pause, Ratio
 
 LEASE = timedelta(minutes=10)

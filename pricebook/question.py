@@ -44,8 +44,10 @@ class Question:
         """
         if isinstance(asked, sqlite3.Connection):
             return asked.execute(self._sqlite, _for_sqlite(values)).fetchall()
-        is_sqlite = asked.dialect.name == "sqlite"
-        sql, given = (self._sqlite, _for_sqlite(values)) if is_sqlite else (self._postgres, values)
+        if asked.dialect.name == "sqlite":
+            sql, given = self._sqlite, _for_sqlite(values)
+        else:
+            sql, given = self._postgres, _for_postgres(values)
         driver: Any = asked.connection.driver_connection
         try:
             found: list[tuple[Any, ...]] = driver.execute(sql, given).fetchall()
@@ -66,18 +68,26 @@ def instant(at: int | datetime) -> datetime:
     return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at.astimezone(UTC)
 
 
-def seconds(at: datetime) -> int:
-    """A time as SQLite keeps it; one without a zone is refused: it would be read in some zone."""
+def _for_sqlite(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """What a SQLite file keeps, or takes for a list."""
+    if isinstance(value, datetime):
+        return int(_zoned(value).timestamp())
+    return json.dumps(value) if isinstance(value, list) else value
+
+
+def _for_postgres(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _zoned(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
+
+
+def _zoned(at: datetime) -> datetime:
+    """The time; ValueError when it has no zone: it would be read in some machine's own."""
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone")
-    return int(at.timestamp())
-
-
-def _for_sqlite(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _bound(value) for name, value in values.items()}
-
-
-def _bound(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return seconds(value)
-    return json.dumps(value) if isinstance(value, list) else value
+    return at

@@ -17,7 +17,7 @@ from breakeven.silencing import SILENCES
 from comparator import ledger
 from comparator.claiming import note_attempt
 from comparator.event import Cause, Event, Range
-from comparator.silence import silences
+from comparator.silences import silences
 from pricebook.schema import open_book
 from pricebook.tables import Message
 

@@ -20,7 +20,8 @@ from comparator.notice import Notice
 from comparator.outbox import BACKOFF, Outcome, deliveries, enqueue
 from comparator.quiet import Digest, Wishes
 from comparator.receivers import Receiver
-from comparator.silence import Silence, add_silence, end_silence, silences
+from comparator.silence import Silence
+from comparator.silences import add_silence, end_silence, silences
 from pricebook.config import Secret
 from pricebook.errors import ConfigError, DeliveryFailed
 from pricebook.tables import EventRow, Message, Ratio

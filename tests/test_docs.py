@@ -22,7 +22,8 @@ from benchmarks.token_server import Behaviour, serving
 from breakeven.cli import cli
 from breakeven.settings import Settings
 from comparator.rules.crossing import Crossing
-from comparator.silence import Silence, add_silence
+from comparator.silence import Silence
+from comparator.silences import add_silence
 from comparator.workload import Workload
 from pricebook.book import Look, record
 from pricebook.config import TOP, Table
@@ -262,7 +263,10 @@ def test_the_lock_pins_every_dependency() -> None:
 
 def commands(group: click.Group = cli, before: str = "") -> Iterator[tuple[str, click.Command]]:
     """Every command that does something, by its whole name: `ratios history`."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command
         if not isinstance(command, click.Group) or command.invoke_without_command:
             yield f"{before}{name}", command
         if isinstance(command, click.Group):

@@ -197,6 +197,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loaded(folder, ["init"])
     with (folder / "breakeven.toml").open("a", encoding="utf-8") as file:
         file.write('[[receiver]]\nname = "team"\nslack.webhook = { env = "SLACK_WEBHOOK" }\n')
+    loaded(folder, ["import", "curated"])
     return folder
 
 
@@ -207,28 +208,29 @@ def test_help_loads_no_heavy_library() -> None:
     assert set() == found & {*HEAVY, "sqlalchemy", "comparator", "scraper"}
 
 
-@pytest.mark.parametrize("question", ["prices gpt", "history gpt"])
+@pytest.mark.parametrize("question", ["prices gpt", "history gpt-4o", "history gpt"])
 def test_questions_about_prices_load_no_comparator(book: Path, question: str) -> None:
     """`prices` and `history` import the book and nothing that compares, tells or collects."""
     found = loaded(book, question.split())
 
     assert "pricebook.answers" in found
-    assert set() == found & {*HEAVY, "comparator", "scraper.collect", "scraper.http"}
+    assert set() == found & {*HEAVY, "sqlalchemy", "comparator", "scraper.collect", "scraper.http"}
 
 
-@pytest.mark.parametrize("question", ["ratios", "explain 70B"])
+@pytest.mark.parametrize("question", ["ratios", "explain 70B", "ratios history 70B", "article"])
 def test_questions_about_ratios_load_no_heavy_library(book: Path, question: str) -> None:
-    """`ratios` and `explain` import what compares, and nothing that tells or collects."""
+    """They import what compares, and nothing that tells or collects; a SQLite file is asked by its
+    own driver."""
     found = loaded(book, question.split())
 
+    heavy = {*HEAVY, "sqlalchemy", "comparator.outbox", "scraper.collect", "scraper.http"}
     assert "comparator.ratio" in found
-    assert set() == found & {*HEAVY, "comparator.outbox", "scraper.collect", "scraper.http"}
+    assert set() == found & heavy
 
 
-def test_a_history_needs_no_sqlalchemy(book: Path) -> None:
-    """`history` of a product's whole name is asked of a SQLite file itself."""
-    loaded(book, ["import", "curated"])
+def test_a_command_loads_its_own_part_of_the_command_line(book: Path) -> None:
+    """`history` imports no module of commands but its own."""
     found = loaded(book, ["history", "gpt-4o"])
 
-    assert "pricebook.quick" in found
-    assert set() == found & {*HEAVY, "comparator", "scraper.collect", "sqlalchemy"}
+    parts = {name for name in found if name.startswith("breakeven.commands.")}
+    assert {"breakeven.commands.asking"} == parts

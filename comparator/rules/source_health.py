@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from comparator.rules import header
 from comparator.rules.header import Collecting
@@ -13,7 +14,9 @@ from comparator.rules.state import instant
 from comparator.rules.told import Memory, News
 from pricebook.config import Table
 from pricebook.quote import isoformat
-from pricebook.standing import Standing, Waiting
+
+if TYPE_CHECKING:
+    from pricebook.standing import Standing, Waiting
 
 _WHEN = re.compile(r"a source (is stale|fails|is stale or fails)")
 _REVIEW = "something needs review"
