@@ -198,9 +198,11 @@ def test_a_question_that_fails_is_an_error_of_sqlalchemy_s(book: Engine) -> None
 
 def test_times_without_a_zone_are_refused(book: Engine) -> None:
     """They would be read in some machine's own zone."""
-    with asking(book.url.render_as_string(hide_password=False)) as asked:
-        with pytest.raises(ValueError, match="no time zone"):
-            answers.as_of(asked, datetime(2026, 1, 1))  # noqa: DTZ001
+    with (
+        asking(book.url.render_as_string(hide_password=False)) as asked,
+        pytest.raises(ValueError, match="no time zone"),
+    ):
+        answers.as_of(asked, datetime(2026, 1, 1))  # noqa: DTZ001
 
 
 def test_times_are_in_utc(noon: datetime) -> None:

@@ -9,15 +9,12 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import DBAPIError
 
 from pricebook.book import Look, as_of, latest_of, machines_with, note_facts, price_at, record
-from pricebook.prepared import Prepared
 from pricebook.quote import Quote, Series
 from pricebook.runs import note_run
 from pricebook.schema import reading
 from pricebook.series import series_ids
-from pricebook.tables import Current
 
 DAY = timedelta(days=1)
 
@@ -98,13 +95,3 @@ def test_the_machines_with_gpus(book: Engine, noon: datetime) -> None:
 
         assert ("p5.48xlarge",) == machines_with(connection)
         assert ("trn2.48xlarge",) == machines_with(connection, "neuron")
-
-
-def test_a_database_that_fails_fails_as_ever(sqlite_book: Engine) -> None:
-    """Past SQLAlchemy, too, an error of the driver comes as SQLAlchemy's."""
-    question = Prepared(Current.__table__.select())
-    with sqlite_book.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE current")
-
-        with pytest.raises(DBAPIError, match="no such table"):
-            question.rows(connection)
