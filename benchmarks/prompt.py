@@ -3,6 +3,7 @@
 
 `python -m benchmarks.prompt [--runs N]` makes a book of the curated history in a folder of its own
 and prints medians of interleaved runs: CPU seconds (user and system) and multiples of bare Python.
+A command that fails ends it.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _seconds_of(folder: Path, arguments: list[str]) -> float:
         [sys.executable, *arguments],
         cwd=folder,
         env=_environment(),
-        check=False,
+        check=True,
         capture_output=True,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

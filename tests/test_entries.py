@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import pytest
 from sqlalchemy import Engine, event
 
 from pricebook.book import Look, as_of, latest_of, machines_with, note_facts, price_at, record
