@@ -75,12 +75,14 @@ class ApiTokens(Way):
     """Inference by API at a mix of input, cached input and output.
 
     `discount`: what a batch costs less where the seller has no price of its own for batches.
+    `fee`: what is billed for each request beside its tokens; batches get no discount on it.
     """
 
     model: ApiModel
     mix: Mix
     usage: Usage = api_cost.PLAIN
     discount: Quantity | None = None
+    fee: Series | None = None
     title: str = "the API"
 
     @classmethod
@@ -91,8 +93,9 @@ class ApiTokens(Way):
         """
         model = ApiModel.read(table, service_tier="standard")
         usage, discount = _usage(table, whose), own(table, "batch_discount", whose)
+        fee = _fee(table, model)
         table.close()
-        tokens = cls(model, mix, usage, discount, title or str(model))
+        tokens = cls(model, mix, usage, discount, fee, title or str(model))
         tokens.check(table)
         return tokens
 
@@ -121,23 +124,28 @@ class ApiTokens(Way):
     def leaves_out(self) -> tuple[str, ...]:
         """What the formulas don't count."""
         cache = "cache storage" if self.usage.written else "cache writes and storage"
-        return (cache, "repeated requests")
+        return (cache, *(() if self.fee else ("fees per request",)), "repeated requests")
 
     def needs(self) -> tuple[Series, ...]:
         """The prices of the meters that the mix uses."""
+        return self._of_tokens() + ((self.fee,) if self.fee else ())
+
+    def _of_tokens(self) -> tuple[Series, ...]:
         return tuple(self.model.series(meter) for meter in self._meters())
 
     def terms(self, price: PriceOf) -> tuple[Term, ...]:
         """USD per 10^6 tokens of the mix."""
-        return tuple(
+        tokens = tuple(
             term
             for meter, formula in self._meters().items()
             for term in self._billed(formula, price(self.model.series(meter)))
         )
+        return tokens + (api_cost.api_requests(price(self.fee), self.mix) if self.fee else ())
 
     def may_need(self, offers: Offers) -> tuple[Series, ...]:
         """`needs`, and what may stand in for them."""
-        needs = self.needs() + (tuple(map(self._standard, self.needs())) if self.discount else ())
+        standard = tuple(map(self._standard, self._of_tokens())) if self.discount else ()
+        needs = self.needs() + standard
         return tuple(series for need in needs for series in (need, *twins(need, offers)))
 
     def price(self, series: Series, prices: Prices, offers: Offers) -> Price | None:
@@ -147,7 +155,8 @@ class ApiTokens(Way):
         Unknown when the length doesn't settle which price holds.
         """
         found = price_by_length(series, self._lengths, prices, offers)
-        if self.discount and (found is None or found.amount is None):
+        unpriced = found is None or found.amount is None
+        if self.discount and unpriced and series != self.fee:
             standard = self._standard(series)
             return price_by_length(standard, self._lengths, prices, offers) or found
         return found
@@ -210,6 +219,15 @@ def read_pair(table: Table, mix: Mix) -> tuple[ApiTokens, ApiTokens]:
 def _usage(table: Table, whose: str) -> Usage:
     keys = ("tokenizer_ratio", "verbosity", "cache_write_share", "reasoning_tokens")
     return Usage(*(own(table, key, whose) for key in keys))
+
+
+def _fee(table: Table, model: ApiModel) -> Series | None:
+    """The price of 10^3 requests, by the seller's own word for them where it has several."""
+    value = table.raw("request_fee")
+    if value in (None, False):
+        return None
+    named = model if value is True else model.but(variant=table.text("request_fee"))
+    return named.series("request", "kreq")
 
 
 def _value(quantity: Quantity | None) -> Interval:

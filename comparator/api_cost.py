@@ -43,6 +43,7 @@ class Usage:
         return (self.written.left(name, rest, cause.name),)
 
 
+_KREQ = Quantity.defined("requests in the unit of fees", "requests", 10**3, "arithmetic")
 PLAIN = Usage()
 """The mix as it is."""
 
@@ -108,6 +109,11 @@ def api_output(price: Quantity, mix: Mix, usage: Usage = PLAIN) -> tuple[Term, .
     if usage.reasoning is None:
         return answers
     return (*answers, Term("reasoning", (price, usage.reasoning), (mix.whole,)))
+
+
+def api_requests(price: Quantity, mix: Mix) -> tuple[Term, ...]:
+    """USD per 10^6 tokens of the mix: price of 10^3 requests x 10^6 / (I+O) / 10^3."""
+    return (Term("requests", (price, MTOK), (mix.whole, _KREQ)),)
 
 
 def discounted(terms: tuple[Term, ...], discount: Quantity) -> tuple[Term, ...]:

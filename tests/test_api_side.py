@@ -41,6 +41,8 @@ BOOK = {
     "one cache_read (service_tier=standard)": "0.1",
     "one cache_write (cache_ttl=5m, service_tier=standard)": "1.25",
     "one output (service_tier=standard)": "4",
+    "one request kreq (service_tier=standard)": "8",
+    "one request kreq (service_tier=standard, variant=low context)": "5",
     "two input (service_tier=standard)": "2",
     "two cache_read (service_tier=standard)": "0.2",
     "two output (service_tier=standard)": "8",
@@ -207,6 +209,30 @@ BATCH = {
     "one output (service_tier=batch)": "1.6",
 }
 DISCOUNT = 'service_tier = "batch", batch_discount = 0.5'
+
+
+@pytest.mark.parametrize(("fee", "dollars"), [("true", 8), ('"low context"', 5), ("false", 0)])
+def test_a_fee_for_each_request_stands_beside_its_tokens(fee: str, dollars: int) -> None:
+    """10^6 tokens are 250 requests of 4,000: a fourth of what 1,000 requests cost."""
+    one = models(f"request_fee = {fee}")
+    assert candidate(one) == Decimal("1.75") + Decimal(dollars) / 4
+    assert (not dollars) == ("fees per request" in one.self_host.leaves_out)
+
+
+def test_a_fee_without_a_price_is_unknown() -> None:
+    """It isn't taken for nothing."""
+    found = known(models('request_fee = "high context"'))
+    assert found.ratio is None
+    assert "one request" in found.reason
+    assert "variant=high context" in found.reason
+
+
+def test_a_batch_discount_leaves_the_fee_as_it_is() -> None:
+    """Half of $1.75 for the tokens, and the whole fee of the batch's own tier."""
+    one = models('service_tier = "batch", batch_discount = 0.5, request_fee = true')
+    amounts = BOOK | {"one request kreq (service_tier=batch)": "8"}
+    assert candidate(one, amounts) == Decimal("0.875") + 2
+    assert known(one).ratio is None
 
 
 def test_a_batch_has_the_price_that_the_seller_prints() -> None:
