@@ -61,8 +61,9 @@ class MadeBook:
 
     def sample(self, engine: Engine) -> None:
         """Let the database learn how its rows are spread, as it does in a book that is used."""
+        learn = "ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
+            connection.exec_driver_sql(learn)
 
     def one(self, number: int) -> Series:
         """The series of that number."""

@@ -3,7 +3,8 @@
 `python -m benchmarks.queries [--changes N] [--url URL]` makes a book of N price changes (20 for
 each series), asks through the public Python API, checks each answer against the formula that the
 book was made by, and prints microseconds, the median and the 99th percentile of each question.
-`--url` names an empty database, or one that an earlier run has made; else it is a new SQLite file.
+`--url` names an empty database, or one that an earlier run has made without a writer; else it is a
+new SQLite file.
 """
 
 from __future__ import annotations
@@ -38,7 +39,12 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=200_000)
     parser.add_argument("--url")
     parser.add_argument("--rounds", type=int, default=500)
-    parser.add_argument("--seconds", type=int, default=5, help="Of reading beside a writer.")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        default=5,
+        help="Of reading beside a writer, which leaves the book changed; 0: don't.",
+    )
     chosen = parser.parse_args()
     made = MadeBook(max(chosen.changes // CHANGES, 1000), CHANGES)
     with database(chosen.url) as url:
@@ -49,7 +55,8 @@ def main() -> None:
         with reading(engine) as connection:
             for question in _questions(connection, made):
                 say(_measured(question, chosen.rounds))
-        say(_beside_a_writer(engine, url, made, chosen.seconds))
+        if chosen.seconds:
+            say(_beside_a_writer(engine, url, made, chosen.seconds))
         engine.dispose()
 
 
