@@ -172,22 +172,27 @@ _VERIFIED_AT = f"""
 
 def _held(*, as_known: bool = False) -> str:
     """The row of a series that held at `valid`, as it was known at `known`."""
-
-    def last_word(said: str) -> str:
-        known = " AND word.recorded_at <= :known" if as_known else ""
-        return f"""
-            (SELECT max(word.recorded_at) FROM price AS word
-             WHERE word.series_id = {said}.series_id AND word.valid_from = {said}.valid_from{known})
-        """
-
     # Backwards along the primary key, to the first that was not taken back: one or two rows.
     return f"""
         price.valid_from = (
             SELECT tried.valid_from FROM price AS tried
             WHERE tried.series_id = series.id AND tried.valid_from <= :valid
-              AND tried.basis <> '{CANCELLED}' AND tried.recorded_at = {last_word("tried")}
+              AND tried.basis <> '{CANCELLED}' AND {_is_last_word("tried", as_known=as_known)}
             ORDER BY tried.valid_from DESC LIMIT 1)
-        AND price.recorded_at = {last_word("price")}
+        AND {_is_last_word("price", as_known=as_known)}
+    """
+
+
+def _is_last_word(said: str, *, as_known: bool) -> str:
+    """Whether nothing was recorded later of the same day of a price."""
+    until, known = (
+        f"{name}.recorded_at <= :known AND" if as_known else "" for name in (said, "word")
+    )
+    return f"""
+        {until} NOT EXISTS (
+            SELECT 1 FROM price AS word
+            WHERE {known} word.series_id = {said}.series_id
+              AND word.valid_from = {said}.valid_from AND word.recorded_at > {said}.recorded_at)
     """
 
 

@@ -48,8 +48,7 @@ def connect(url: str) -> Engine:
         raise errors.ConfigError(
             f"[database]: url needs the package {error.name}; install breakeven[postgres]"
         ) from None
-    if engine.dialect.name == "sqlite":
-        _settle_sqlite(engine)
+    (_settle_sqlite if engine.dialect.name == "sqlite" else _settle_postgres)(engine)
     return engine
 
 
@@ -137,6 +136,16 @@ def _settle_sqlite(engine: Engine) -> None:
     def _on_begin(connection: Connection) -> None:
         asks_only = connection.get_execution_options().get("reading", False)
         connection.exec_driver_sql("BEGIN" if asks_only else "BEGIN IMMEDIATE")
+
+
+def _settle_postgres(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        # What looks dear to the planner is answered in milliseconds; to compile it takes a second.
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SET jit = off")
+        connection.autocommit = False
 
 
 @contextmanager

@@ -130,3 +130,14 @@ def test_sqlite_writes_survive_a_crash_and_wait_their_turn(sqlite_book: Engine) 
         "busy_timeout": 30000,
         "foreign_keys": 1,
     }
+
+
+def test_postgresql_compiles_no_question(postgres_url: str) -> None:
+    """Its compiler takes a second for what is answered in milliseconds; a rollback keeps it off."""
+    engine = schema.open_book(postgres_url)
+    with engine.connect() as connection:
+        connection.rollback()
+        found = connection.execute(text("SHOW jit")).scalar_one()
+    engine.dispose()
+
+    assert "off" == found
