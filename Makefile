@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: setup demo test check docs accuracy bench-mutations bench-ratios bench bench-lists bench-queries bench-years bench-idle bench-prompt bench-noise format soak clean
+.PHONY: setup demo test check docs accuracy bench-mutations bench-ratios bench bench-lists bench-products bench-queries bench-years bench-idle bench-prompt bench-noise format soak clean
 
 setup: $(VENV)/.ready
 
@@ -53,12 +53,17 @@ CHANGES ?= 1000000
 SERIES ?= 100000
 YEARS ?= 1
 HOURS ?= 24
-bench: bench-lists bench-queries bench-years bench-idle bench-prompt
+bench: bench-lists bench-products bench-queries bench-years bench-idle bench-prompt
 # Whole price lists beside gpuhunt, sparecores-crawler, pandas and csv.DictReader, which are installed
 # on first use, under ~/.cache. `make bench-lists MACHINES=1190` takes a list of 570 MB and an hour.
 MACHINES ?= 120
 bench-lists: setup
 	$(BIN)/python -m benchmarks.price_list --machines $(MACHINES)
+# GetProducts over loopback, beside boto3 alone; RESERVED=1: every machine can be reserved.
+PAGES ?= 200
+RESERVED ?= 3
+bench-products: setup
+	$(BIN)/python -m benchmarks.get_products --pages $(PAGES) --every $(RESERVED)
 bench-queries: setup
 	$(BIN)/python -m benchmarks.queries --changes $(CHANGES)
 bench-years: setup

@@ -366,6 +366,18 @@ def test_an_entry_in_another_shape_is_set_aside() -> None:
     assert "unknown shape ('instanceType')" in answer.reading.set_aside[0].reason
 
 
+@pytest.mark.parametrize("attribute", ["instanceType", "operatingSystem"])
+@pytest.mark.parametrize("value", [["Linux"], {"is": "Linux"}, 7, None])
+def test_an_attribute_that_is_no_text_sets_its_entry_aside(attribute: str, value: Any) -> None:
+    """A list or a figure where a name belongs stops nothing, and the others are read."""
+    strange = one_entry()
+    strange["product"]["attributes"][attribute] = value
+    reading = read([strange, one_entry(G6)], "p4d", "g6").reading
+    assert [quote.series.product for quote in reading.quotes] == ["g6.xlarge"]
+    (aside,) = reading.set_aside
+    assert "unknown shape" in aside.reason or f"operatingSystem is {value!r}" == aside.reason
+
+
 def test_a_family_that_exists_but_is_not_sold_is_reported_apart(api: PricingApi) -> None:
     """p5e is sold by Capacity Block only: that is a fact, not a fault."""
     answer = ask(api, "g6", "p5e")

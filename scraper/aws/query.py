@@ -10,12 +10,12 @@ import difflib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, partial
-from typing import Any
+from functools import cache, lru_cache, partial
+from typing import Any, NamedTuple
 
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote, Series, SetAside
@@ -38,6 +38,7 @@ _GROUPS = {
 PAYMENTS = {"No Upfront": "none", "Partial Upfront": "partial", "All Upfront": "all"}
 _YEARS = {"1yr": "1", "3yr": "3"}
 _CLASSES = ("standard", "convertible")
+_METERS = {"Hrs": ("instance", "hour"), "Quantity": ("upfront", "commitment")}
 
 _TERM_CODES = {
     "4NA7Y494T4": ("1", "standard", "none"),
@@ -86,12 +87,16 @@ def read_prices(settings: AwsSettings, region: str, *, client: Client = None) ->
     if client is None:
         with closing(pricing_client(settings)) as own:
             return read_prices(settings, region, client=own)
-    return read_answer(_fetch(settings, region, client), settings, region)
+    texts = sorted(_ask(settings, region, client))
+    raw = json.dumps({"FormatVersion": _FORMAT, "PriceList": texts}).encode()
+    return answer_of(raw, _decoded(texts, region), settings, region)
 
 
 def read_answer(raw: bytes, settings: AwsSettings, region: str) -> Answer:
     """Read a stored answer (`Answer.raw`); DocumentRefused when it holds no price."""
-    return answer_of(raw, _entries(raw, f"aws-ec2/{region}"), settings, region)
+    with _refused_when_broken(region):
+        texts = json.loads(raw)["PriceList"]
+    return answer_of(raw, _decoded(texts, region), settings, region)
 
 
 def answer_of(
@@ -112,7 +117,7 @@ def answer_of(
     return Answer(raw, Reading(reading.quotes, set_aside), not_sold)
 
 
-def _fetch(settings: AwsSettings, region: str, client: Client) -> bytes:
+def _ask(settings: AwsSettings, region: str, client: Client) -> set[str]:
     source = f"aws-ec2/{region}"
     entries: set[str] = set()
     with in_plain_words(source):
@@ -126,7 +131,7 @@ def _fetch(settings: AwsSettings, region: str, client: Client) -> bytes:
             )
             for page in pages:
                 entries.update(_price_list(page, source))
-    return json.dumps({"FormatVersion": _FORMAT, "PriceList": sorted(entries)}).encode()
+    return entries
 
 
 def _price_list(page: dict[str, Any], source: str) -> list[str]:
@@ -170,11 +175,29 @@ def conditions(region: str, system: str) -> dict[str, str]:
     }
 
 
-def _entries(raw: bytes, source: str) -> list[dict[str, Any]]:
+def _decoded(texts: Iterable[str], region: str) -> Iterator[dict[str, Any]]:
+    """One entry after the other: decoded, they take four times the room of their texts."""
+    with _refused_when_broken(region):
+        for text in texts:
+            yield json.loads(text)
+
+
+@contextmanager
+def _refused_when_broken(region: str) -> Iterator[None]:
     try:
-        return [json.loads(text) for text in json.loads(raw)["PriceList"]]
+        yield
     except (ValueError, TypeError, KeyError) as error:
-        raise DocumentRefused(f"{source}: the price list is cut off or not one ({error})") from None
+        raise DocumentRefused(
+            f"aws-ec2/{region}: the price list is cut off or not one ({error})"
+        ) from None
+
+
+class _Commitment(NamedTuple):
+    """The conditions of a reservation, in the words of the book."""
+
+    term_years: str
+    offering_class: str
+    payment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +211,20 @@ class _Sku:
     on_demand: tuple[dict[str, Any], ...]
     reserved: tuple[dict[str, Any], ...]
 
-    def series(self, meter: str, currency: str, **term: str) -> Series:
-        unit = "hour" if meter == "instance" else "commitment"
-        where = {"region": self.region, "os": self.system, "tenancy": "shared"}
-        return Series.of(
-            SELLER, self.instance_type, meter, unit, currency=currency, **where, **term
-        )
+    def series(self, unit: str, currency: str, commitment: _Commitment | None) -> Series:
+        qualifiers = _qualifiers(self.region, self.system, commitment)
+        return Series(SELLER, self.instance_type, *_METERS[unit], currency, qualifiers)
+
+
+@lru_cache(maxsize=1024)
+def _qualifiers(
+    region: str, system: str, commitment: _Commitment | None
+) -> tuple[tuple[str, str], ...]:
+    # A thousand machines are sold on a dozen conditions, which are put in order once.
+    words = {"region": region, "os": system, "tenancy": "shared", "term": "on_demand"}
+    if commitment:
+        words |= {"term": "reserved", **commitment._asdict()}
+    return Series.of(SELLER, "any", "instance", "hour", **words).qualifiers
 
 
 class _Refused(Exception):
@@ -205,45 +236,49 @@ class _Refused(Exception):
 def _read_entries(
     entries: Iterable[dict[str, Any]], settings: AwsSettings, region: str
 ) -> Iterator[Quote | SetAside]:
-    skus: dict[tuple[str, str], list[_Sku]] = defaultdict(list)
+    wanted = {system: conditions(region, system) for system in settings.operating_systems}
+    found: dict[tuple[str, str], list[tuple[str, list[Quote | SetAside]]]] = defaultdict(list)
     for entry in entries:
         try:
-            sku = _sku(entry, settings, region)
+            sku = _sku(entry, settings, wanted)
         except _Refused as refused:
             yield refused.aside
             continue
         if sku:
-            skus[sku.instance_type, sku.system].append(sku)
-    for same in skus.values():
+            # Read at once: to keep the entries takes longer than to read them.
+            found[sku.instance_type, sku.system].append((sku.code, [*_prices(sku)]))
+    for (machine, system), same in found.items():
         # Two entries for one machine: the one that stands last is no better than the first.
-        yield from _prices(same[0]) if len(same) == 1 else [_rivals(same)]
+        codes = [code for code, _ in same]
+        yield from same[0][1] if len(same) == 1 else [_rivals(machine, system, codes)]
 
 
-def _sku(entry: dict[str, Any], settings: AwsSettings, region: str) -> _Sku | None:
+def _sku(
+    entry: dict[str, Any], settings: AwsSettings, wanted: Mapping[str, Mapping[str, str]]
+) -> _Sku | None:
     try:
         code, attributes = entry["product"]["sku"], entry["product"]["attributes"]
-        instance_type = attributes["instanceType"]
+        instance_type, system = attributes["instanceType"], attributes.get("operatingSystem")
         on_demand = (*entry["terms"].get("OnDemand", {}).values(),)
         reserved = (*entry["terms"].get("Reserved", {}).values(),)
+        is_wanted, needed = settings.wants(instance_type), wanted.get(system)
     except (KeyError, TypeError, AttributeError) as error:
         text = json.dumps(entry)[:200]
         raise _Refused(f"an entry in an unknown shape ({error})", "PriceList", text) from None
-    if not settings.wants(instance_type):
+    if not is_wanted:
         return None
-    system = attributes.get("operatingSystem")
-    if system not in settings.operating_systems:
+    if needed is None:
         raise _Refused(f"operatingSystem is {system!r}", code, instance_type)
-    for name, value in conditions(region, system).items():
+    for name, value in needed.items():
         if attributes.get(name) != value:
             reason = f"{name} is {attributes.get(name)!r}, not {value!r}"
             raise _Refused(f"{instance_type}: {reason}", code, attributes.get("usagetype", ""))
-    return _Sku(code, instance_type, region, system, on_demand, reserved)
+    return _Sku(code, instance_type, needed["regionCode"], system, on_demand, reserved)
 
 
-def _rivals(skus: list[_Sku]) -> SetAside:
-    codes = ", ".join(sku.code for sku in skus)
-    reason = f"{len(skus)} entries for {skus[0].instance_type} {skus[0].system}, where one is right"
-    return SetAside(reason, codes, skus[0].instance_type)
+def _rivals(machine: str, system: str, codes: Sequence[str]) -> SetAside:
+    reason = f"{len(codes)} entries for {machine} {system}, where one is right"
+    return SetAside(reason, ", ".join(codes), machine)
 
 
 def _prices(sku: _Sku) -> Iterator[Quote | SetAside]:
@@ -276,41 +311,40 @@ def _doubled(series: Series, offers: list[list[Quote]]) -> SetAside:
 def _on_demand(sku: _Sku) -> list[Quote]:
     rates = [rate for term in sku.on_demand for rate in term["priceDimensions"].values()]
     hourly = _only(rates, "Hrs", f"{sku.instance_type} on demand", sku.code)
-    quote = _quote(sku, hourly, term="on_demand")
+    quote = _quote(sku, hourly, None)
     if not quote.amount:
         raise _Refused(f"{sku.instance_type} on demand at 0", quote.where, hourly["description"])
     return [quote]
 
 
 def _commitment(sku: _Sku, term: dict[str, Any]) -> list[Quote]:
-    years, offering_class, payment = _conditions_of(term, sku)
-    place = f"{sku.code}.{term['offerTermCode']}"
-    rates = [*term["priceDimensions"].values()]
+    commitment = _conditions_of(term, sku)
+    payment, place = commitment.payment, f"{sku.code}.{term['offerTermCode']}"
+    rates = term["priceDimensions"].values()
     upfront = [rate for rate in rates if rate["unit"] == "Quantity"]
-    hourly = _only([rate for rate in rates if rate not in upfront], "Hrs", "a commitment", place)
-    words = {"term_years": years, "offering_class": offering_class, "payment": payment}
-    quotes = [_quote(sku, hourly, term="reserved", **words)]
+    hours = [rate for rate in rates if rate["unit"] != "Quantity"]
+    quotes = [_quote(sku, _only(hours, "Hrs", "a commitment", place), commitment)]
     if payment != "none":
         fee = _only(upfront, "Quantity", f"a commitment with payment {payment}", place)
-        quotes.append(_quote(sku, fee, term="reserved", **words))
+        quotes.append(_quote(sku, fee, commitment))
     elif upfront:
         raise _Refused("an upfront fee on a No Upfront term", place)
     _check_amounts(quotes, payment)
     return quotes
 
 
-def _conditions_of(term: dict[str, Any], sku: _Sku) -> tuple[str, str, str]:
+def _conditions_of(term: dict[str, Any], sku: _Sku) -> _Commitment:
     words: dict[str, str] = term.get("termAttributes") or {}
     code = term["offerTermCode"]
     if not words and code in _TERM_CODES:
-        return _TERM_CODES[code]
+        return _Commitment(*_TERM_CODES[code])
     years = _YEARS.get(words.get("LeaseContractLength", ""))
     offering_class = words.get("OfferingClass", "")
     payment = PAYMENTS.get(words.get("PurchaseOption", ""))
     if not years or not payment or offering_class not in _CLASSES:
         reason = f"{sku.instance_type}: a commitment on unknown conditions"
         raise _Refused(reason, f"{sku.code}.{code}", json.dumps(words))
-    return years, offering_class, payment
+    return _Commitment(years, offering_class, payment)
 
 
 def _only(rates: list[dict[str, Any]], unit: str, what: str, where: str) -> dict[str, Any]:
@@ -321,16 +355,15 @@ def _only(rates: list[dict[str, Any]], unit: str, what: str, where: str) -> dict
     return rates[0]
 
 
-def _quote(sku: _Sku, rate: dict[str, Any], **term: str) -> Quote:
-    prices, place = rate["pricePerUnit"], rate["rateCode"]
+def _quote(sku: _Sku, rate: dict[str, Any], commitment: _Commitment | None) -> Quote:
+    prices, place, unit = rate["pricePerUnit"], rate["rateCode"], rate["unit"]
     if len(prices) != 1:
         raise _Refused(f"{sku.instance_type} has a price in {len(prices)} currencies", place)
     ((currency, printed),) = prices.items()
     if not MONEY.fullmatch(printed):
         raise _Refused(f"{sku.instance_type} has a price that is no amount", place, printed)
-    meter = "upfront" if rate["unit"] == "Quantity" else "instance"
-    series = sku.series(meter, currency, **term)
-    return Quote(series, Decimal(printed), printed, place, printed_unit=rate["unit"])
+    series = sku.series(unit, currency, commitment)
+    return Quote(series, Decimal(printed), printed, place, unit)
 
 
 def _check_amounts(quotes: list[Quote], payment: str) -> None:
