@@ -103,17 +103,22 @@ def series_from(
 
 def series_key(series: Series) -> dict[str, str]:
     """The values of the columns that make a series' row the only one of its kind."""
-    qualifiers = dict(series.qualifiers)
-    columns = {name: qualifiers.pop(name, "") for name in _IN_COLUMNS}
     return {
         "seller": series.seller,
         "product": series.product,
         "meter": series.meter,
         "unit": series.unit,
         "currency": series.currency,
-        **columns,
-        "more": canonical(qualifiers) if qualifiers else "",
+        **_columns_of(series.qualifiers),
     }
+
+
+@lru_cache(maxsize=4096)
+def _columns_of(qualifiers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    # Thousands of products are sold on a few dozen conditions.
+    rest = dict(qualifiers)
+    columns = {name: rest.pop(name, "") for name in _IN_COLUMNS}
+    return {**columns, "more": canonical(rest) if rest else ""}
 
 
 def _is_postgres(asked: Any) -> bool:
