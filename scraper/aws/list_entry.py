@@ -201,17 +201,29 @@ class _Entry:
     def read(self, refused: Collection[tuple[Series, Decimal]]) -> None:
         """Read every fresh row; what nobody ever read is written, what changed is judged first."""
         unwanted = {Rate(key_of(series), to_ticks(amount)) for series, amount in refused}
-        lines = enumerate(self._found.fresh_lines())
+        lines, first = self._found.fresh_lines(), 0
         while batch := list(islice(lines, _BATCH)):
             rates: list[tuple[int, Rate]] = []
-            read = self._reader.read(line for _, line in batch)
-            for (row, _), said in zip(batch, read, strict=True):
+            for row, said in enumerate(self._reader.read(batch), first):
                 if isinstance(said, Rate):
                     rates.append((row, said))
                 elif said is not None:
                     self._asides.setdefault(said.reason, []).append(said)
                     self._forget.add(row)
-            self._sort_out(rates, unwanted)
+            first += len(batch)
+            if not self._are_first(rates, unwanted):
+                self._sort_out(rates, unwanted)
+
+    def _are_first(self, rates: Sequence[tuple[int, Rate]], unwanted: Collection[Rate]) -> bool:
+        """Write the rates of a first list as they come; False, and nothing is written, when there
+        is more to say of one."""
+        if not self._writer.is_first_look or unwanted:
+            return False
+        numbers = self._writer.enter_new([rate for _, rate in rates])
+        for (row, _), number in zip(rates, numbers, strict=False):
+            self._note_today(row, number)
+            self._new.append(row)
+        return bool(numbers)
 
     def _sort_out(self, rates: Sequence[tuple[int, Rate]], unwanted: Collection[Rate]) -> None:
         new: dict[int, tuple[Standing, int]] = {}
@@ -312,8 +324,9 @@ class _Entry:
             self._same.pop(number, None)
             self._moved.pop(number, None)
             self._doubted.add(number)
-        self._take_back({row for row in self._new if self._number_of(row) in self._twice})
-        self._found.memory.forget_numbers(self._twice)
+        if self._twice:
+            self._take_back({row for row in self._new if self._number_of(row) in self._twice})
+            self._found.memory.forget_numbers(self._twice)
 
     def _take_back(self, rows: Collection[int]) -> None:
         if rows:
