@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, CursorResult, insert, literal, select, update
@@ -149,13 +149,12 @@ class BulkWriter:
         made = self._made(list(dict.fromkeys(missing)))
         return [one or made[key] for key, one in zip(keys, found, strict=True)]
 
-    def enter_new(self, prices: Sequence[tuple[Key, int]]) -> Sequence[int]:
-        """Make series that nobody has read, with their prices (in ticks), and give their numbers;
-        none, and no price is written, when one of them exists or comes twice."""
-        numbers = self._add([key for key, _ in prices])
+    def enter_new(self, keys: Sequence[Key], amounts: Sequence[int]) -> Sequence[int]:
+        """Make series that nobody has read, at these prices in ticks, and give their numbers; none,
+        and no price is written, when one of them exists or comes twice."""
+        numbers = self._add(keys)
         if numbers:
-            rows = zip(numbers, prices, strict=True)
-            self._write_new([(number, self._at, amount) for number, (_, amount) in rows])
+            self._write_new([*zip(numbers, repeat(self._at), amounts, strict=False)])
             self.counts.new += len(numbers)
         return numbers
 
@@ -262,6 +261,8 @@ class BulkWriter:
         return standings
 
     def _made(self, keys: Sequence[Key]) -> dict[Key, Standing]:
+        if not keys:
+            return {}
         numbers = self._add(keys)
         if numbers:
             return {key: Standing(number) for key, number in zip(keys, numbers, strict=True)}
@@ -272,7 +273,7 @@ class BulkWriter:
         """Make these series; none is given back when one of them exists or comes twice: then the
         others are made, and are to be found."""
         numbers = self._new_numbers(len(keys))
-        rows = [(number, *key) for number, key in zip(numbers, keys, strict=True)]
+        rows = ((number, *key) for number, key in zip(numbers, keys, strict=True))
         columns = ", ".join(KEY)
         made = self._do(
             ("number", *KEY),
@@ -355,18 +356,18 @@ class BulkWriter:
         query = f"SELECT 1 FROM current WHERE partition_id = {self.partition} LIMIT 1"
         return self._connection.exec_driver_sql(query).scalar() is not None
 
-    def _do(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str) -> int:
+    def _do(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], statement: str) -> int:
         """Execute a statement about the rows; gives how many it changed."""
         return sum(result.rowcount for result in self._run(columns, rows, statement))
 
     def _ask(
-        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], question: str
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], question: str
     ) -> list[Any]:
         results = self._run(columns, rows, f"{{given}} {question}")
         return [row for result in results for row in result]
 
     def _run(
-        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], statement: str
     ) -> Iterator[CursorResult[Any]]:
         """Execute a statement about the rows, which are `given` where it says so."""
         if not rows:
@@ -375,15 +376,15 @@ class BulkWriter:
             yield self._with_copy(columns, rows, statement.format(given=""))
             return
         names, places = ", ".join(columns), ", ".join("?" * len(columns))
-        for start in range(0, len(rows), _ROWS):
-            some = rows[start : start + _ROWS]
+        left = iter(rows)
+        while some := list(islice(left, _ROWS)):
             values = ", ".join([f"({places})"] * len(some))
             given = f"WITH given ({names}) AS (VALUES {values})"
             flat = tuple(chain.from_iterable(some))
             yield self._connection.exec_driver_sql(statement.format(given=given), flat)
 
     def _with_copy(
-        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], statement: str
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], statement: str
     ) -> CursorResult[Any]:
         types = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in columns)
         execute = self._connection.exec_driver_sql
