@@ -60,6 +60,7 @@ _USUAL = re.compile(
 )
 """A machine's rate as AWS writes it, up to the product: quotes around all cells that aren't empty.
 Its groups are the rate's code, kind, unit, price and terms."""
+_NONE = re.compile(b"(?!)")
 _SELLER, _ANY = "aws", "*"
 
 
@@ -127,8 +128,8 @@ class RowReader:
         self._head, self._region, self._source = head, region, f"aws-ec2/{region}"
         head.require((*_RATE_READ, *_TERMS, *_PRODUCT), self._source)
         self._of_product = itemgetter(*map(head.columns.index, _PRODUCT))
-        self._is_usual = head.columns[: len(_RATE) + 1] == (*_RATE, _PRODUCT[0])
-        # Some nine rows say the same of a machine, and stand not far from each other.
+        is_usual = head.columns[: len(_RATE) + 1] == (*_RATE, _PRODUCT[0])
+        self._usual = _USUAL if is_usual else _NONE
         self._machine_of = lru_cache(maxsize=4096)(self._read_machine)
 
     @property
@@ -142,8 +143,18 @@ class RowReader:
         The $0 twins of Capacity Blocks (`marketoption`) are left out: what those cost is asked
         elsewhere. DocumentRefused when a row has more or fewer cells than the list has columns.
         """
+        # Some nine rows say the same of a machine, most of them one after the other.
+        last, machine = b"", None
         for line in lines:
-            code, words, price, machine = self._parts(line)
+            usual = self._usual.match(line)
+            if usual:
+                code, kind, unit, price, terms = usual.groups()
+                words, product = (kind, unit, terms), line[usual.end() :]
+                if product != last:
+                    last, machine = product, self._machine_of(product)
+            else:
+                last = b""
+                code, words, price, machine = self._parts(line)
             if machine is None:
                 yield None
                 continue
@@ -164,11 +175,7 @@ class RowReader:
         return Quote(series, Decimal(printed), printed, _bare(code), printed_unit=_bare(unit))
 
     def _parts(self, line: bytes) -> tuple[bytes, Words, bytes, Machine | None]:
-        """Code, words and price of the rate, and the machine."""
-        usual = _USUAL.match(line) if self._is_usual else None
-        if usual:
-            code, kind, unit, price, terms = usual.groups()
-            return code, (kind, unit, terms), price, self._machine_of(line[usual.end() :])
+        """Code, words and price of any rate, and the machine."""
         cells = self._head.cells(line.rstrip(b"\r\n"), self._source)
         row = dict(zip(self._head.columns, cells, strict=True))
         terms = b",".join(_quoted(row[name]) for name in _TERMS)
