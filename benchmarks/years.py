@@ -196,7 +196,7 @@ def _size(engine: Engine) -> int:
     """Of the whole database, with what is still in SQLite's log."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "postgresql":
-            query = text("SELECT pg_database_size(currentdatabase())")
+            query = text("SELECT pg_database_size(current_database())")
             return int(connection.execute(query).scalar_one())
     with reading(engine) as connection:
         pages = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
