@@ -303,7 +303,7 @@ class BulkWriter:
             f" {_GIVEN} ON CONFLICT (series_id)"
             " DO UPDATE SET valid_from = excluded.valid_from, amount = excluded.amount,"
             " recorded_at = excluded.recorded_at, basis = excluded.basis,"
-            " partition_id = excluded.partition_id",
+            " partition_id = excluded.partition_id, unseen_since = NULL, missing_since = NULL",
         )
 
     def _write(self, rows: Sequence[_Row]) -> None:
