@@ -1,16 +1,20 @@
 """What years of daily looks cost: a price list of 100,000 series of which 0.5 % change a day.
 
-`python -m benchmarks.years [--series N] [--years N] [--url URL]` enters the first list, then each
-day's changes and its run, as the collecting of price lists does; it prints bytes and CPU seconds
-year by year and compares the book with what it was given. `--url` names an empty database, else it
-is a new SQLite file. CPU is this process's; a server's own is not in it.
+`python -m benchmarks.years [--series N] [--years N] [--url URL] [--beside]` enters the first list,
+then each day's changes and its run, as the collecting of price lists does; it prints bytes and CPU
+seconds year by year and compares the book with what it was given. `--url` names an empty database,
+else it is a new SQLite file. CPU is this process's; a server's own is not in it. `--beside`: what
+each day takes Python's sqlite3 alone, in a copy of the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import sqlite3
 import time
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -35,14 +39,19 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=20_000)
     parser.add_argument("--years", type=int, default=1)
     parser.add_argument("--url")
+    parser.add_argument("--beside", action="store_true")
     chosen = parser.parse_args()
     with database(chosen.url) as url:
         engine = open_book(url)
         life = Life(engine, chosen.series)
         say(f"first day, {chosen.series:,} series: {_in_words(life.first_day())}")
+        life.beside = Beside(engine) if chosen.beside else None
         for number in range(1, 1 + chosen.years):
             say(f"year {number}: {_in_words(life.year())}")
         life.check()
+        if life.beside:
+            spent = life.beside.cpu_seconds / life.day * 1000
+            say(f"by sqlite3 alone, in the same days: {spent:.1f} ms CPU a day")
         compact(engine)
         say(f"after a vacuum: {_size(engine) / 1e6:.1f} MB")
         engine.dispose()
@@ -58,6 +67,41 @@ class Cost:
     cpu_seconds: float
 
 
+class Beside:
+    """A copy of an SQLite book that gets the same changes by the shortest way there is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.cpu_seconds = 0.0
+        file = f"{engine.url.database}.beside"
+        with closing(engine.raw_connection()) as book:
+            book.cursor().execute("VACUUM INTO ?", (file,))
+        self._connection = sqlite3.connect(file, isolation_level=None)
+        for setting in (
+            *("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"),
+            *("wal_autocheckpoint = 4000", "cache_size = -16000"),
+        ):
+            self._connection.execute(f"PRAGMA {setting}")
+
+    def day(self, changes: Sequence[tuple[Standing, int]], at: datetime) -> None:
+        """Write the prices of a day, in one transaction."""
+        now = int(at.timestamp())
+        rows = [(one.number, now, ticks) for one, ticks in changes]
+        began = time.process_time()
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.executemany(
+            "INSERT INTO price (series_id, valid_from, recorded_at, amount, run_id, basis)"
+            " VALUES (?1, ?2, ?2, ?3, 1, 'observed')",
+            rows,
+        )
+        self._connection.executemany(
+            "UPDATE current SET valid_from = ?2, recorded_at = ?2, amount = ?3"
+            " WHERE series_id = ?1",
+            rows,
+        )
+        self._connection.execute("COMMIT")
+        self.cpu_seconds += time.process_time() - began
+
+
 @dataclass
 class Life:
     """A book that gets a list a day, and what it should hold."""
@@ -65,6 +109,7 @@ class Life:
     engine: Engine
     series: int
     day: int = 0
+    beside: Beside | None = None
     given: dict[int, list[int]] = field(default_factory=dict)
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
 
@@ -94,6 +139,8 @@ class Life:
                 note_changes(connection, writer.run_id, writer.counts.all)
             spent += time.process_time() - began
             changes += len(standings)
+            if self.beside:
+                self.beside.day(standings, self._at)
         return Cost(DAYS, changes, _size(self.engine) - before, spent)
 
     def check(self) -> None:
@@ -115,9 +162,12 @@ class Life:
                 raise SystemExit(f"series {number}: {found} is not {self.given[number]}")
 
     def _writer(self, connection: Connection) -> BulkWriter:
-        at = START + timedelta(days=self.day)
-        run = note_run(connection, PARTITION, at, "complete", quotes=self.series)
-        return BulkWriter(connection, book.partition_id(connection, PARTITION), run, at)
+        run = note_run(connection, PARTITION, self._at, "complete", quotes=self.series)
+        return BulkWriter(connection, book.partition_id(connection, PARTITION), run, self._at)
+
+    @property
+    def _at(self) -> datetime:
+        return START + timedelta(days=self.day)
 
     def _changed(self) -> list[tuple[Standing, int]]:
         numbers = sorted(self.chance.sample(list(self.given), int(self.series * SHARE)))
@@ -146,7 +196,7 @@ def _size(engine: Engine) -> int:
     """Of the whole database, with what is still in SQLite's log."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "postgresql":
-            query = text("SELECT pg_database_size(currentdatabase())")
+            query = text("SELECT pg_database_size(current_database())")
             return int(connection.execute(query).scalar_one())
     with reading(engine) as connection:
         pages = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from pricebook.book import LOOKED, partition_id
 from pricebook.entries import made_ids
@@ -16,6 +16,10 @@ from pricebook.errors import ConfigError
 from pricebook.quote import Price, Quote, Series, digits, isoformat, plain
 from pricebook.series import Found, series_ids, series_of
 from pricebook.tables import Evidence, Fetch, Partition, Quoted, Review, Run, SeriesRow
+
+# Every look writes these: to make a statement anew takes longer than to execute it.
+_NEW_RUN = insert(Run).returning(Run.id)
+_CHANGES = update(Run).where(Run.id == bindparam("run")).values(changes=bindparam("count"))
 
 OPEN, ACCEPTED, REJECTED, CLOSED = "open", "accepted", "rejected", "closed"
 
@@ -74,12 +78,12 @@ def note_run(
         "quotes": quotes,
         "held": held,
     }
-    return connection.execute(insert(Run).values(**values).returning(Run.id)).scalar_one()
+    return connection.execute(_NEW_RUN, values).scalar_one()
 
 
 def note_changes(connection: Connection, run_id: int, changes: int) -> None:
     """Write into a run's row how many prices it changed."""
-    connection.execute(update(Run).where(Run.id == run_id).values(changes=changes))
+    connection.execute(_CHANGES, {"run": run_id, "count": changes})
 
 
 def note_fetch(connection: Connection, run_id: int, fetched: Fetched) -> int:

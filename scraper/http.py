@@ -5,6 +5,7 @@ Honest about who asks, obeys robots.txt, never hurries a host, and gives up at a
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,6 +34,8 @@ from scraper.settings import HttpSettings
 MAX_REDIRECTS = 3
 RETRY_PAUSES = (1.0, 3.0)
 """Seconds before the second and the third try; longer waits are the scheduler's."""
+RESUME_PAUSES = (1.0, 3.0, 10.0, 10.0, 10.0)
+"""Seconds before the rest of an answer is asked for whose connection broke off."""
 ROBOTS_HOLD_FOR = timedelta(hours=24)
 """RFC 9309 section 2.4: a robots.txt should not be used for longer than a day."""
 LONGEST_RETRY_AFTER = timedelta(days=7)
@@ -42,6 +45,8 @@ _AGENT = "breakeven"
 _STEP = 65_536
 _REDIRECTS = (301, 302, 303, 307, 308)
 _GZIP = 16 + zlib.MAX_WBITS
+_REST = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+"""Content-Range: the first and the last byte, and how many there are."""
 _SECRETS = re.compile(r"(?<=//)[^/?#]*@|\?.*", re.DOTALL)
 """What an address may hold that an error must not repeat: a login, and a query with a key."""
 
@@ -209,12 +214,63 @@ class HttpClient:
             str(target), headers=headers, timeout=seconds, stream=True, allow_redirects=False
         ) as response:
             ok = response.status_code == 200
-            body = part.keep(_body(target, response, part)) if ok else b""
+            body = part.keep(self._body(target, response, part)) if ok else b""
             # A cut connection looks like the end of an answer that didn't say how long it is.
             if self._door.expired:
                 raise self._too_slow(target)
             now = self._clock.now()
             return _Answer(target, response.status_code, response.headers, body, now)
+
+    def _body(self, target: Url, response: Response, part: Part) -> Iterator[bytes]:
+        """The body in steps, bounded before and after decompression."""
+        raw = _bounded(self._raw_body(target, response), part, target)
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding == "identity":
+            return raw
+        if encoding not in ("gzip", "x-gzip"):
+            raise FetchFailed(f"{_name(target)} came encoded as {encoding!r}, we asked for gzip")
+        return _bounded(_gunzipped(raw, target), part, target)
+
+    def _raw_body(self, target: Url, response: Response) -> Iterator[bytes]:
+        """The body as it is sent; when the connection breaks off, the rest comes by another one.
+
+        Only of a document with a strong ETag, by which the rest is known to be of the same one.
+        """
+        at, etag = 0, response.headers.get("ETag", "")
+        came: Response | None = response
+        for pause in (*RESUME_PAUSES, math.inf):
+            try:
+                came = came or self._rest(target, at, etag)
+                for chunk in came.raw.stream(_STEP, decode_content=False):
+                    at += len(chunk)
+                    yield chunk
+            except (Unreachable, HTTPError, OSError) as error:
+                if not etag.startswith('"') or self._door.expired or isinstance(error, TimedOut):
+                    raise
+                if self._left() <= pause:
+                    words = f"the connection broke off after {at} bytes, and the rest didn't come"
+                    raise FetchFailed(f"{_name(target)}: {words}: given up") from None
+            else:
+                return
+            came = None
+            self._clock.sleep(pause)
+
+    def _rest(self, target: Url, at: int, etag: str) -> Response:
+        """The answer that goes on at that byte; Unreachable when it may come if asked again."""
+        self._wait_for(target.host)
+        headers = {"Range": f"bytes={at}-", "If-Range": etag}
+        response = self._session.get(
+            str(target), headers=headers, timeout=self._left(), stream=True, allow_redirects=False
+        )
+        if response.status_code == 206 and _is_rest(response, at, etag):
+            return response
+        response.close()
+        if response.status_code >= 500:
+            raise Unreachable(f"{_name(target)} gives no more (HTTP {response.status_code})")
+        raise FetchFailed(
+            f"{_name(target)}: the connection broke off, and its rest is not to be had: it has"
+            " changed meanwhile, or is never sent in parts"
+        )
 
     def _wait_for(self, host: str | None) -> None:
         """Leave the host its pause; that is politeness, not slowness: the deadline moves along."""
@@ -336,15 +392,11 @@ def _reason(error: Exception) -> str:
     return "the connection broke off before the whole answer was here"
 
 
-def _body(target: Url, response: Response, part: Part) -> Iterator[bytes]:
-    """The body in steps, bounded before and after decompression."""
-    raw = _bounded(response.raw.stream(_STEP, decode_content=False), part, target)
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding == "identity":
-        return raw
-    if encoding not in ("gzip", "x-gzip"):
-        raise FetchFailed(f"{_name(target)} came encoded as {encoding!r}, we asked for gzip")
-    return _bounded(_gunzipped(raw, target), part, target)
+def _is_rest(response: Response, at: int, etag: str) -> bool:
+    """Whether an answer is all of the same document from that byte on."""
+    place = _REST.fullmatch(response.headers.get("Content-Range", ""))
+    first, last, size = map(int, place.groups()) if place else (-1, -1, -1)
+    return response.headers.get("ETag") == etag and first == at and last == size - 1
 
 
 def _bounded(chunks: Iterable[bytes], part: Part, target: Url) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -490,6 +491,101 @@ def test_a_truncated_answer_is_refused(site: Site, broken: bytes) -> None:
     """Less than was announced is nothing."""
     with pytest.raises(FetchFailed, match="broke off before the whole answer was here"):
         fetch(site.on("/", raw(broken)))
+
+
+def breaking(
+    body: bytes, *breaks: int, etag: str = '"1"', ranges: bool = True, **headers: str
+) -> list[Answer]:
+    """Answers each of which breaks off after so many bytes; the last one is whole. Of a document
+    they send the part that is asked for by its ETag, as web servers do; without `ranges` none does.
+    """
+
+    def answer(request: BaseHTTPRequestHandler, end: int | None) -> None:
+        asked = request.headers.get("Range", "") if ranges else ""
+        same = request.headers.get("If-Range") == etag
+        at = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and same else 0
+        request.send_response(206 if asked and same else 200)
+        if asked and same:
+            request.send_header("Content-Range", f"bytes {at}-{len(body) - 1}/{len(body)}")
+        request.send_header("Content-Length", str(len(body) - at))
+        for name, value in {"ETag": etag, **headers}.items():
+            request.send_header(name.replace("_", "-"), value)
+        request.end_headers()
+        request.wfile.write(body[at:] if end is None else body[at : at + end])
+        request.close_connection = True
+
+    return [partial(answer, end=end) for end in (*breaks, None)]
+
+
+def test_what_breaks_off_goes_on_where_it_was(site: Site) -> None:
+    """Only the rest is asked for, of the same document, however often the connection breaks."""
+    body = bytes(range(256)) * 4000
+    url = site.on("/list", *breaking(body, 300_000, 0, 500_000))
+    clock = FakeClock()
+    answer = client_of(clock, timeout=timedelta(minutes=1)).fetch(url)
+    assert isinstance(answer, Fetched)
+    assert answer.body == body
+    asked = [request.headers for request in site.requests if request.path == "/list"]
+    assert [one.get("Range") for one in asked] == [
+        *(None, "bytes=300000-", "bytes=300000-", "bytes=800000-"),
+    ]
+    assert [one.get("If-Range") for one in asked] == [None, '"1"', '"1"', '"1"']
+    assert clock.slept == [1.0, 3.0, 10.0]
+
+
+def test_what_breaks_off_packed_goes_on_packed(site: Site) -> None:
+    """The place is counted in the bytes that are sent, not in those that they unpack to."""
+    body = bytes(range(256)) * 400
+    url = site.on("/", *breaking(gzip.compress(body, 0), 50_000, Content_Encoding="gzip"))
+    assert fetch(url).body == body
+
+
+def test_a_server_that_stumbles_over_the_rest_is_asked_again(site: Site) -> None:
+    """A 503 in between is no other than a broken connection."""
+    first, whole = breaking(b"x" * 1000, 10)
+    assert fetch(site.on("/", first, reply(503), whole)).body == b"x" * 1000
+
+
+def test_a_document_that_changed_meanwhile_is_refused(site: Site) -> None:
+    """Half of the old and half of the new one would be neither."""
+    old, new = breaking(b"old" * 100, 30), breaking(b"new" * 100, etag='"2"')
+    for later in (new[-1], reply(206, b"new", ETag='"2"', Content_Range="bytes 30-299/300")):
+        with pytest.raises(FetchFailed, match="its rest is not to be had: it has changed"):
+            fetch(site.on("/", old[0], later))
+
+
+@pytest.mark.parametrize("place", ["bytes 29-299/300", "bytes 30-298/300", "bytes 30-299/*", ""])
+def test_another_part_than_the_rest_is_refused(site: Site, place: str) -> None:
+    """Neither a byte twice nor one that is missing at the end goes unnoticed."""
+    part = reply(206, b"x" * 270, ETag='"1"', Content_Range=place)
+    with pytest.raises(FetchFailed, match="its rest is not to be had"):
+        fetch(site.on("/", breaking(b"x" * 300, 30)[0], part))
+
+
+@pytest.mark.parametrize("etag", ["", 'W/"1"'])
+def test_without_a_strong_etag_nothing_is_resumed(site: Site, etag: str) -> None:
+    """A weak one may be that of other bytes (RFC 9110 section 8.8.3)."""
+    url = site.on("/list", *breaking(b"x" * 1000, 10, etag=etag))
+    with pytest.raises(FetchFailed, match="broke off before the whole answer was here"):
+        fetch(url)
+    assert 1 == site.paths().count("/list")
+
+
+def test_what_breaks_off_again_and_again_is_given_up(site: Site) -> None:
+    """Six times; then it isn't begun anew, either."""
+    url = site.on("/list", *breaking(b"x" * 1000, 10, 10, 10)[:3], reply(503))
+    with pytest.raises(FetchFailed, match="/list: the connection broke off after 30 bytes, and"):
+        fetch(url, timeout=timedelta(minutes=1))
+    assert 6 == site.paths().count("/list")
+
+
+def test_the_rest_is_asked_for_within_the_deadline(site: Site) -> None:
+    """The time is that of the whole document, not of each of its parts."""
+    url = site.on("/list", *breaking(b"x" * 1000, *[10] * 6))
+    clock = FakeClock()
+    with pytest.raises(FetchFailed, match="broke off after 30 bytes"):
+        client_of(clock, timeout=timedelta(seconds=10)).fetch(url)
+    assert clock.slept == [1.0, 3.0]
 
 
 def test_a_flood_of_headers_is_refused(site: Site) -> None:

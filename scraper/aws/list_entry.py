@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, islice
@@ -25,6 +25,7 @@ from pricebook.book import Change
 from pricebook.bulk import (
     BulkWriter,
     Counts,
+    Key,
     Standing,
     key_of,
     note_outcome,
@@ -59,7 +60,7 @@ _OFFER = "AmazonEC2"
 _HEAD_BYTES = 65_536
 _PUBLISHED = re.compile(rb'Publication Date"?,"?(\d{4}-\d\d-\d\d)')
 _NO_DATE = b"0000-00-00"
-_BATCH = 10_000
+_BATCH = 5000
 _MOST_JUMPS = 1000
 """More than that at once is no news but a misprint, or a mistake of ours: it is refused whole."""
 _MOST_JUDGED = 20_000
@@ -176,6 +177,22 @@ class _Moved(NamedTuple):
     row: int
 
 
+@dataclass(slots=True)
+class _Rates:
+    """What rows say, in their order. Three lists, as a million objects would cost the garbage
+    collector more than the reading."""
+
+    rows: array[int] = field(default_factory=lambda: array("I"))
+    keys: list[Key] = field(default_factory=list)
+    ticks: list[int] = field(default_factory=list)
+
+    def add(self, row: int, rate: Rate) -> None:
+        """One more row."""
+        self.rows.append(row)
+        self.keys.append(rate.key)
+        self.ticks.append(rate.ticks)
+
+
 class _Entry:
     """Enters what a comparison found: `read`, then `judge`, then `finish`. Rows are counted among
     the fresh ones."""
@@ -190,7 +207,8 @@ class _Entry:
         """Rows of series that nobody had read before: they are written at once."""
         self._moved: dict[int, _Moved] = {}
         self._same: dict[int, Standing] = {}
-        self._twice: dict[int, Rate] = {}
+        self._twice: dict[int, str] = {}
+        """Products by series that cost this in one row and that in another."""
         self._doubted: set[int] = set()
         """Series that the list prices, but not so that it is believed."""
         self._forget: set[int] = set()
@@ -200,34 +218,48 @@ class _Entry:
 
     def read(self, refused: Collection[tuple[Series, Decimal]]) -> None:
         """Read every fresh row; what nobody ever read is written, what changed is judged first."""
-        unwanted = {Rate(key_of(series), to_ticks(amount)) for series, amount in refused}
-        lines = enumerate(self._found.fresh_lines())
+        unwanted = {(key_of(series), to_ticks(amount)) for series, amount in refused}
+        lines, first = self._found.fresh_lines(), 0
         while batch := list(islice(lines, _BATCH)):
-            rates: list[tuple[int, Rate]] = []
-            read = self._reader.read(line for _, line in batch)
-            for (row, _), said in zip(batch, read, strict=True):
+            rates = _Rates()
+            for row, said in enumerate(self._reader.read(batch), first):
                 if isinstance(said, Rate):
-                    rates.append((row, said))
+                    rates.add(row, said)
                 elif said is not None:
                     self._asides.setdefault(said.reason, []).append(said)
                     self._forget.add(row)
-            self._sort_out(rates, unwanted)
+            first += len(batch)
+            if unwanted or not self._are_first(rates):
+                self._sort_out(rates, unwanted)
 
-    def _sort_out(self, rates: Sequence[tuple[int, Rate]], unwanted: Collection[Rate]) -> None:
+    def _are_first(self, rates: _Rates) -> bool:
+        """Write the rates of a first list as they come; False, and nothing is written, when one of
+        them isn't the first of its series."""
+        if not self._writer.is_first_look:
+            return False
+        numbers = self._writer.enter_new(rates.keys, rates.ticks)
+        for row, number in zip(rates.rows, numbers, strict=False):
+            self._note_today(row, number)
+        self._new.extend(rates.rows[: len(numbers)])
+        return bool(numbers)
+
+    def _sort_out(self, rates: _Rates, unwanted: Collection[tuple[Key, int]]) -> None:
         new: dict[int, tuple[Standing, int]] = {}
-        standings = self._writer.standings([rate.key for _, rate in rates])
-        for (row, rate), one in zip(rates, standings, strict=True):
+        standings = self._writer.standings(rates.keys)
+        for row, key, ticks, one in zip(
+            rates.rows, rates.keys, rates.ticks, standings, strict=True
+        ):
             if self._is_priced(one):
-                self._note_twice(one, rate, row, new)
+                self._note_twice(one, key, ticks, row, new)
                 continue
             self._note_today(row, one.number)
-            if rate in unwanted:
+            if (key, ticks) in unwanted:
                 self._doubt(row)
             elif one.partition_id is None:
-                new[one.number] = one, rate.ticks
+                new[one.number] = one, ticks
                 self._new.append(row)
-            elif one.amount != rate.ticks:
-                self._moved[one.number] = _Moved(one, rate.ticks, row)
+            elif one.amount != ticks:
+                self._moved[one.number] = _Moved(one, ticks, row)
             elif one.unseen or one.partition_id != self._writer.partition:
                 self._same[one.number] = one
         self._writer.enter(new.values())
@@ -241,13 +273,18 @@ class _Entry:
         return was_seen and number not in found.gone and found.knows(number)
 
     def _note_twice(
-        self, one: Standing, rate: Rate, row: int, new: Mapping[int, tuple[Standing, int]]
+        self,
+        one: Standing,
+        key: Key,
+        ticks: int,
+        row: int,
+        new: Mapping[int, tuple[Standing, int]],
     ) -> None:
         amount = new[one.number][1] if one.number in new else one.amount
         if one.number in self._moved:
             amount = self._moved[one.number].ticks
-        if amount != rate.ticks:
-            self._twice[one.number] = rate
+        if amount != ticks:
+            self._twice[one.number] = key[0]
         self._forget.add(row)
 
     def _note_today(self, row: int, number: int) -> None:
@@ -306,14 +343,15 @@ class _Entry:
         self._hold(held)
 
     def _drop_what_is_priced_twice(self) -> None:
-        for number, rate in self._twice.items():
-            aside = SetAside("two prices for one series", "", rate.key[0])
+        for number, product in self._twice.items():
+            aside = SetAside("two prices for one series", "", product)
             self._asides.setdefault(aside.reason, []).append(aside)
             self._same.pop(number, None)
             self._moved.pop(number, None)
             self._doubted.add(number)
-        self._take_back({row for row in self._new if self._number_of(row) in self._twice})
-        self._found.memory.forget_numbers(self._twice)
+        if self._twice:
+            self._take_back({row for row in self._new if self._number_of(row) in self._twice})
+            self._found.memory.forget_numbers(self._twice)
 
     def _take_back(self, rows: Collection[int]) -> None:
         if rows:

@@ -6,12 +6,14 @@ can tell, two prices for one series, is told when they are entered.
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from pricebook.bulk import Key, key_of
 from pricebook.quote import Quote, Series, SetAside
@@ -27,9 +29,8 @@ _RATE = (
     *("leasecontractlength", "purchaseoption", "offeringclass"),
 )
 """The columns that stand first in AWS's lists: what follows is the product's."""
-_WORDS = (
-    *("termtype", "unit", "currency", "leasecontractlength", "purchaseoption", "offeringclass"),
-)
+_RATE_READ = ("ratecode", "termtype", "unit", "priceperunit")
+_TERMS = ("currency", "relatedto", "leasecontractlength", "purchaseoption", "offeringclass")
 _PRODUCT = (
     *("productfamily", "locationtype", "instancetype", "tenancy", "operatingsystem"),
     *("licensemodel", "capacitystatus", "preinstalledsw", "marketoption", "regioncode"),
@@ -46,14 +47,28 @@ _PAYMENTS = {"No Upfront": "none", "Partial Upfront": "partial", "All Upfront": 
 _CLASSES = ("standard", "convertible")
 _METERS = {"Hrs": ("instance", "hour"), "Quantity": ("upfront", "commitment")}
 _NOTHING = ("", "NA", "No License required")
-_UNITS = frozenset(f'"{unit}"'.encode() for unit in _METERS)
 _DIGITS, _DECIMALS = 8, 10
-_MACHINE_BEGINS = b',"Compute Instance'
-"""Where the product begins in a row of a machine; AWS quotes all cells that aren't empty."""
+_QUOTED, _CELL = b'"[^"]*"', b'(?:"[^"]*")?'
+_USUAL = re.compile(
+    b",".join(
+        (
+            *(_QUOTED, _QUOTED, b"(%s)" % _QUOTED, b"(%s)" % _QUOTED, _QUOTED),
+            *(_CELL, _CELL, _CELL, b"(%s)" % _QUOTED, rb'"([\d.]*)"'),
+            *(b"(%s)" % b",".join([_CELL] * len(_TERMS)), b'(?="Compute Instance)'),
+        )
+    )
+)
+"""A machine's rate as AWS writes it, up to the product: quotes around all cells that aren't empty.
+Its groups are the rate's code, kind, unit, price and terms."""
+_NONE = re.compile(b"(?!)")
 _SELLER, _ANY = "aws", "*"
 
 
-class _Unread(Exception):
+Words: TypeAlias = tuple[bytes, bytes, bytes]
+"""Kind, unit and terms (the columns `_TERMS`) of a rate as they stand in its row, with quotes."""
+
+
+class _Unread(ValueError):
     pass
 
 
@@ -75,22 +90,35 @@ class Conditions(NamedTuple):
     capacity: str | None
 
 
+class Offer(NamedTuple):
+    """What is sold: the series of a machine of any name, its key without the name, and whether it
+    may cost nothing."""
+
+    series: Series
+    key: Key
+    may_be_free: bool
+
+
+class Offers(dict[Words, Offer]):
+    """What machines are sold as under some conditions, by the words of the rate; made when they are
+    asked for. A text in the place of the conditions says why such machines aren't read."""
+
+    def __init__(self, conditions: Conditions | str) -> None:
+        super().__init__()
+        self._conditions = conditions
+
+    def __missing__(self, words: Words) -> Offer:
+        if isinstance(self._conditions, str):
+            raise _Unread(self._conditions)
+        offer = self[words] = _offer(self._conditions, words)
+        return offer
+
+
 class Machine(NamedTuple):
-    """What the product's part of a row says; a text instead of conditions: why it isn't read."""
+    """What the product's part of a row says."""
 
     product: str
-    conditions: Conditions | str
-
-
-class Words(NamedTuple):
-    """What the rate's part of a row says, as it stands there, quotes and all."""
-
-    kind: bytes
-    unit: bytes
-    currency: bytes
-    lease: bytes
-    purchase: bytes
-    offering_class: bytes
+    offers: Offers
 
 
 class RowReader:
@@ -98,10 +126,10 @@ class RowReader:
 
     def __init__(self, head: ListHead, region: str) -> None:
         self._head, self._region, self._source = head, region, f"aws-ec2/{region}"
-        head.require((*_WORDS, "priceperunit", "ratecode", *_PRODUCT), self._source)
+        head.require((*_RATE_READ, *_TERMS, *_PRODUCT), self._source)
         self._of_product = itemgetter(*map(head.columns.index, _PRODUCT))
-        self._is_usual = head.columns[: len(_RATE) + 1] == (*_RATE, _PRODUCT[0])
-        # Rows of one product stand together, or not far from each other.
+        is_usual = head.columns[: len(_RATE) + 1] == (*_RATE, _PRODUCT[0])
+        self._usual = _USUAL if is_usual else _NONE
         self._machine_of = lru_cache(maxsize=4096)(self._read_machine)
 
     @property
@@ -115,46 +143,47 @@ class RowReader:
         The $0 twins of Capacity Blocks (`marketoption`) are left out: what those cost is asked
         elsewhere. DocumentRefused when a row has more or fewer cells than the list has columns.
         """
+        # Some nine rows say the same of a machine, most of them one after the other.
+        last, machine = b"", None
         for line in lines:
-            words, price, code, machine = self._parts(line)
+            usual = self._usual.match(line)
+            if usual:
+                code, kind, unit, price, terms = usual.groups()
+                words, product = (kind, unit, terms), line[usual.end() :]
+                if product != last:
+                    last, machine = product, self._machine_of(product)
+            else:
+                last = b""
+                code, words, price, machine = self._parts(line)
             if machine is None:
                 yield None
                 continue
             try:
-                yield _rate(words, price, machine)
+                offer = machine.offers[words]
+                yield Rate((machine.product, *offer.key), _ticks(price, offer))
             except _Unread as unread:
                 yield SetAside(str(unread), _bare(code), machine.product)
 
     def quote(self, line: bytes) -> Quote:
         """A row that was read, in full, for whoever judges it."""
-        words, price, code, machine = self._parts(line)
-        if machine is None or isinstance(machine.conditions, str):
-            raise ValueError("a row that couldn't be read has no quote")
-        series, _, _ = _terms(machine.conditions, words)
-        printed, unit = _bare(price), _bare(words.unit)
-        whole = replace(series, product=machine.product)
-        return Quote(whole, Decimal(printed), printed, _bare(code), printed_unit=unit)
+        code, words, price, machine = self._parts(line)
+        if machine is None:
+            raise _Unread("a row that sells no machine")
+        series = replace(machine.offers[words].series, product=machine.product)
+        _, unit, _ = words
+        printed = price.decode()
+        return Quote(series, Decimal(printed), printed, _bare(code), printed_unit=_bare(unit))
 
-    def _parts(self, line: bytes) -> tuple[Words, bytes, bytes, Machine | None]:
-        """The words of the rate, its price and code, and the machine."""
-        # Twenty rows say the same of a machine: it is parsed once. Nor are the cells before it,
-        # as only the description, the fifth, has commas.
-        at = line.find(_MACHINE_BEGINS) if self._is_usual else -1
-        if at >= 0:
-            _, _, code, kind, rest = line[:at].split(b",", 4)
-            *_, unit, price, currency, _, lease, purchase, offering = rest.rsplit(b",", 10)
-            if unit in _UNITS and price[:1] == currency[:1] == currency[-1:] == b'"':
-                words = Words(kind, unit, currency, lease, purchase, offering)
-                return words, price, code, self._machine_of(line[at:])
+    def _parts(self, line: bytes) -> tuple[bytes, Words, bytes, Machine | None]:
+        """Code, words and price of any rate, and the machine."""
         cells = self._head.cells(line.rstrip(b"\r\n"), self._source)
         row = dict(zip(self._head.columns, cells, strict=True))
-        *said, price, code = (
-            f'"{row[name]}"'.encode() for name in (*_WORDS, "priceperunit", "ratecode")
-        )
-        return Words(*said), price, code, self._machine(cells)
+        terms = b",".join(_quoted(row[name]) for name in _TERMS)
+        words = _quoted(row["termtype"]), _quoted(row["unit"]), terms
+        return _quoted(row["ratecode"]), words, row["priceperunit"].encode(), self._machine(cells)
 
     def _read_machine(self, text: bytes) -> Machine | None:
-        blank = b"," * (len(_RATE) - 1)
+        blank = b"," * len(_RATE)
         return self._machine(self._head.cells(blank + text.rstrip(b"\r\n"), self._source))
 
     def _machine(self, cells: list[str]) -> Machine | None:
@@ -165,9 +194,9 @@ class RowReader:
         if family not in _MACHINES or market != "OnDemand" or not here:
             return None
         if not product or not system:
-            return Machine(product, "a machine without a type or an operating system")
+            return Machine(product, Offers("a machine without a type or an operating system"))
         if tenancy not in _TENANCIES or capacity not in _CAPACITY:
-            return Machine(product, f"tenancy {tenancy!r}, CapacityStatus {capacity!r}")
+            return Machine(product, Offers(f"tenancy {tenancy!r}, CapacityStatus {capacity!r}"))
         conditions = Conditions(
             region,
             system,
@@ -176,46 +205,50 @@ class RowReader:
             None if licence in _NOTHING else licence,
             _CAPACITY[capacity],
         )
-        return Machine(product, conditions)
+        return Machine(product, _offers_of(conditions))
 
 
 def _bare(cell: bytes) -> str:
-    return cell.decode().strip('"')
+    return cell.decode(errors="replace").strip('"')
 
 
-def _rate(words: Words, price: bytes, machine: Machine) -> Rate:
-    if isinstance(machine.conditions, str):
-        raise _Unread(machine.conditions)
-    _, rest, may_be_free = _terms(machine.conditions, words)
-    whole, _, fraction = price.strip(b'"').partition(b".")
+def _quoted(cell: str) -> bytes:
+    escaped = cell.replace('"', '""')
+    return f'"{escaped}"'.encode()
+
+
+def _ticks(price: bytes, offer: Offer) -> int:
+    whole, _, fraction = price.partition(b".")
     if not (whole + fraction).isdigit() or len(whole) > _DIGITS or len(fraction) > _DECIMALS:
         raise _Unread("a price that is no amount")
     ticks = int(whole + fraction.ljust(_DECIMALS, b"0"))
-    if not ticks and not may_be_free:
+    if not ticks and not offer.may_be_free:
         raise _Unread("a price of 0")
-    return Rate((machine.product, *rest), ticks)
+    return ticks
 
 
-@lru_cache(maxsize=65536)
-def _terms(conditions: Conditions, words: Words) -> tuple[Series, Key, bool]:
-    """The series of a machine of any name under these conditions, its key without the name, and
-    whether it may cost nothing."""
-    kind, unit, currency, lease, purchase, offering_class = map(_bare, words)
+# Those of a whole list: they are hundreds, and the same for all machines.
+_offers_of = lru_cache(maxsize=65536)(Offers)
+
+
+def _offer(conditions: Conditions, words: Words) -> Offer:
+    said = b",".join(words).decode(errors="replace")
+    kind, unit, currency, _, lease, purchase, offering_class = next(csv.reader([said]))
     if unit not in _METERS:
         raise _Unread(f"the unit {unit!r}")
     terms = _reserved(lease, purchase, offering_class) if kind == "Reserved" else {}
     if kind not in ("OnDemand", "Reserved") or (kind == "OnDemand" and unit != "Hrs"):
         raise _Unread(f"terms of the kind {kind!r} in {unit}")
     term = "reserved" if terms else "on_demand"
-    said = {**conditions._asdict(), **terms, "term": term}
-    series = Series.of(_SELLER, _ANY, *_METERS[unit], currency=currency, **said)
+    qualifiers = {**conditions._asdict(), **terms, "term": term}
+    series = Series.of(_SELLER, _ANY, *_METERS[unit], currency=currency, **qualifiers)
     if terms:
         # All Upfront leaves nothing to pay by the hour.
         free = unit == "Hrs" and terms["payment"] == "all"
     else:
         # A machine in its reservation, or on a host of one's own, is paid with that.
         free = conditions.capacity == "allocated" or conditions.tenancy == "host"
-    return series, key_of(series)[1:], free
+    return Offer(series, key_of(series)[1:], free)
 
 
 def _reserved(lease: str, purchase: str, offering_class: str) -> dict[str, str]:

@@ -1,0 +1,100 @@
+"""Writing by the batch: what a look writes that is the first one, and what one that isn't."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Connection, Engine, text
+
+from pricebook.book import as_of, partition_id
+from pricebook.bulk import BulkWriter, Key, key_of
+from pricebook.quote import Series, to_ticks
+from pricebook.runs import note_run
+
+START = datetime(2026, 9, 10, 20, tzinfo=UTC)
+ONE, TWO, FIVE = (to_ticks(Decimal(amount)) for amount in ("1", "2", "5"))
+
+
+def machine(name: str) -> Series:
+    return Series.of("aws", name, "instance", "hour", region="us-east-1", os="Linux")
+
+
+def keys(*names: str) -> list[Key]:
+    return [key_of(machine(name)) for name in names]
+
+
+def writer_of(connection: Connection, day: int, partition: str = "aws-ec2/us-east-1") -> BulkWriter:
+    at = START + timedelta(days=day)
+    run = note_run(connection, partition, at, "complete")
+    return BulkWriter(connection, partition_id(connection, partition), run, at)
+
+
+def prices(connection: Connection, day: int) -> dict[str, Decimal | None]:
+    found = as_of(connection, START + timedelta(days=day))
+    return {one.series.product: one.amount for one in found}
+
+
+def test_a_first_look_writes_what_is_new_at_once(book: Engine) -> None:
+    """Series, prices and what is in force, by the numbers that it gives in their order."""
+    with book.begin() as connection:
+        writer = writer_of(connection, 0)
+        first, second = writer.enter_new(keys("m5.large", "m5.xlarge"), [ONE, TWO])
+        assert writer.counts.new == 2
+        assert {first, second} == set(writer_of(connection, 1).in_force())
+        assert prices(connection, 1) == {"m5.large": Decimal(1), "m5.xlarge": Decimal(2)}
+
+
+def test_what_comes_twice_or_is_known_is_not_written_at_once(book: Engine) -> None:
+    """Then nothing has a price yet, and who asks row by row finds every series."""
+    with book.begin() as connection:
+        writer = writer_of(connection, 0)
+        assert not writer.enter_new(keys("m5.large", "m5.large"), [ONE, TWO])
+        assert not writer.enter_new(keys("m5.xlarge", "m5.large"), [TWO, ONE])
+        assert prices(connection, 1) == {}
+        assert writer.counts.all == 0
+        large, again, extra = writer.standings(keys("m5.large", "m5.large", "m5.xlarge"))
+        assert large == again
+        assert large.number != extra.number
+
+
+def test_a_change_takes_a_series_over_from_another_partition(book: Engine) -> None:
+    """A page has moved: from now on it is this partition that verifies it, at the new price."""
+    with book.begin() as connection:
+        writer_of(connection, 0, "aws-ec2/old").enter_new(keys("m5.large"), [ONE])
+        writer = writer_of(connection, 1)
+        (standing,) = writer.standings(keys("m5.large"))
+        writer.enter([(standing, FIVE)])
+        assert (writer.counts.new, writer.counts.changed) == (0, 1)
+        assert writer_of(connection, 2).in_force() == [standing.number]
+        assert writer_of(connection, 2, "aws-ec2/old").in_force() == []
+        assert prices(connection, 2) == {"m5.large": Decimal(5)}
+        assert prices(connection, 0) == {"m5.large": Decimal(1)}
+
+
+def test_what_was_withdrawn_comes_back_as_new(book: Engine) -> None:
+    """And is missing no more, although it costs what it did before."""
+    with book.begin() as connection:
+        (number,) = writer_of(connection, 0).enter_new(keys("m5.large"), [ONE])
+        for day in (1, 2):
+            writer_of(connection, day).miss([number], (), complete=True)
+        assert prices(connection, 2) == {}
+        writer = writer_of(connection, 3)
+        (standing,) = writer.standings(keys("m5.large"))
+        assert standing.amount is None
+        writer.enter([(standing, ONE)])
+        assert (writer.counts.new, writer.counts.changed) == (1, 0)
+        assert prices(connection, 3) == {"m5.large": Decimal(1)}
+        missing = text("SELECT unseen_since, missing_since FROM current")
+        assert connection.execute(missing).one() == (None, None)
+
+
+def test_two_changes_within_a_second_are_one(book: Engine) -> None:
+    """The later one is what we know."""
+    with book.begin() as connection:
+        writer_of(connection, 0).enter_new(keys("m5.large"), [ONE])
+        for amount in (TWO, FIVE):
+            writer = writer_of(connection, 1)
+            writer.enter([(writer.standings(keys("m5.large"))[0], amount)])
+        assert prices(connection, 1) == {"m5.large": Decimal(5)}
+        assert connection.execute(text("SELECT count(*) FROM price")).scalar_one() == 2
