@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 
 from sqlalchemy import Connection, select
 
@@ -152,7 +153,8 @@ def _trial(
     needed |= set(_fitting(connection, earlier, patterns))
     before = {series: held for series, held in earlier.items() if series in needed}
     prices = continued(before, past(connection, needed, until))
-    mine = discounted_past(prices, app.settings.aws.discounts)
+    discounts = app.settings.aws.discounts
+    mine = discounted_past(prices, discounts) if discounts else prices
     firsts = [held[0].valid_from for held in (mine or earlier).values() if held]
     begin = since or min(firsts, default=until)
     return Backtest(connection, mine, known, begin, until, app.settings.every)
@@ -168,7 +170,7 @@ def _offers(connection: Connection, until: datetime, earlier: Past) -> Offers:
             return found
         return [one for one in earlier if one.get("context") and bare(one) == bare(series)]
 
-    return replace(known, by_length=by_length)
+    return replace(known, by_length=cache(by_length))
 
 
 def _fitting(
