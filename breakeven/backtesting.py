@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -80,7 +82,7 @@ def backtest(
     rules, end = _named(known, names), until or app.now()
     if since and since > end:
         raise ConfigError(f"--since is after {isoformat(end)}, the end of the time that is tried")
-    with reading(app.engine) as connection:
+    with _nothing_collected(), reading(app.engine) as connection:
         trial = _trial(app, connection, rules, workloads, since, end)
         by_name = {one.name: one for one in workloads}
         found = [told for rule in rules for told in trial.told(rule, by_name)]
@@ -117,6 +119,19 @@ def told_row(one: Told, form: Format) -> Row:
         "why": [cause.as_dict() for cause in event.why],
         "sent": one.sent,
     }
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Prices are made by the hundred thousand and all of them stay. To go through them again and
+    again in search of garbage takes a sixth of the time, and finds none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _named(known: Sequence[Rule], names: Sequence[str]) -> list[Rule]:
