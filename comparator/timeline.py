@@ -177,11 +177,11 @@ class _Known:
     def ratio(self, place: int) -> Interval:
         """With the prices in force there; Unknown when there is none."""
         chosen = self._chosen(place)
-        amounts = [price.amount if price else None for price in chosen]
-        if None in amounts:
-            slot = amounts.index(None)
-            in_force(self._needs[slot], chosen[slot])
-        return self._formula_of(chosen).ratio([amount for amount in amounts if amount is not None])
+        amounts = [price.amount for price in chosen if price and price.amount is not None]
+        if len(amounts) < len(chosen):
+            for need, price in zip(self._needs, chosen, strict=True):
+                in_force(need, price)
+        return self._formula_of(chosen).ratio(amounts)
 
     def estimates(self, places: Sequence[int]) -> Column | None:
         """The points; None where `ratio` has made no formula that holds whatever prices are."""
@@ -284,7 +284,8 @@ class _Sum:
         parts, sure = Parts(), False
         for each in self._products:
             value = each.value(amounts)
-            parts[each.unsure] = parts[each.unsure] + value if each.unsure in parts else value
+            known = parts.get(each.unsure)
+            parts[each.unsure] = value if known is None else known + value
             sure = sure or bool(each.sure and value)
         if not sure:
             raise Unknown(FREE.format(self._title))
