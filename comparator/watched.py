@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from comparator import measure
-from comparator.estimate import extremes, surely
+from comparator.estimate import Estimates, extremes, product, surely
 from comparator.event import Range
 from comparator.ratio import Evaluation, evaluate
 from comparator.rules.crossing import Crossing
@@ -81,7 +81,7 @@ class Watched:
         times = self._course.times
         self._first = max(0, bisect_right(times, since) - 1)
         self._bounds = [*times, until + INSTANT]
-        self._since = since
+        self._since, self._others = since, dict[tuple[str, bool], Estimates | None]()
         self.calculation = workload.calculation
 
     def stretches(self, rule: Crossing, state: Callable[[], State]) -> Iterator[Stretch]:
@@ -102,13 +102,36 @@ class Watched:
 
     def _end_of_rest(self, rule: Crossing, rest: Rest | None, number: int) -> int:
         """The next one that may end it."""
-        if rest is None or rule.measure != measure.RATIO:
+        known = self._estimates(rule) if rest else None
+        if rest is None or known is None:
             return number
-        known, (above, below) = self._course.estimates, surely(rest.above, rest.below)
+        above, below = surely(rest.above, rest.below)
         definite = rule.certainty == "definite"
         lows, highs = (known.lows, known.highs) if definite else (known.points, known.points)
         ahead = range(number, len(lows))
         return next((n for n in ahead if not (highs[n] > above and lows[n] < below)), len(lows))
+
+    def _estimates(self, rule: Crossing) -> Estimates | None:
+        """Of what the rule watches; None where nothing is known of it before it is worked out."""
+        if rule.measure == measure.RATIO:
+            return self._course.estimates
+        key = (rule.measure, rule.ours)
+        if key not in self._others:
+            self._others[key] = self._proportional(rule)
+        return self._others[key]
+
+    def _proportional(self, rule: Crossing) -> Estimates | None:
+        """Of a break-even that goes up and down with the ratio."""
+        shown = range(self._first, len(self._course.times))
+        ratios = ((number, self._course.moment(number).ratio) for number in shown)
+        number, ratio = next((one for one in ratios if one[1]), (0, None))
+        figure = self._stretch(rule, number).figure if ratio else None
+        follows = measure.follows_ratio(rule.measure, self._workload) and not self._workload.turns
+        if not (follows and ratio and figure):
+            return None
+        found, points = Estimates(), self._course.estimates.points
+        found.extend(product(figure.point / ratio.point, [points], len(points)), like=figure)
+        return found
 
     def _stretch(self, rule: Crossing, number: int) -> Stretch:
         begin = max(self._bounds[number], self._since)

@@ -26,6 +26,7 @@ from breakeven.cli import cli
 from comparator.backtest import Backtest, Told
 from comparator.event import Event
 from comparator.judge import judge
+from comparator.measure import follows_ratio, measured
 from comparator.observing import told_event
 from comparator.ratio import evaluate
 from comparator.rules.ahead import Ahead
@@ -286,6 +287,8 @@ utilisation = { low = 0.4, point = 0.5, high = 0.625 }
 latency_derate = 1
 redundancy = 1
 """
+FIXED = "fixed_per_month = 100\ntokens_per_month = 1_000_000_000\n"
+"""With it, break-evens don't go up and down with the ratio."""
 SPREAD = """
 name = "bot"
 kind = "api"
@@ -388,6 +391,28 @@ RULES = (
         cool_down=timedelta(0),
     ),
 )
+BUSIER = Crossing(
+    "busy",
+    "bot",
+    Bounds(high=Decimal("0.5")),
+    Bounds(high=Decimal("0.475")),
+    measure="break-even utilisation",
+    critical=Bounds(high=Decimal("0.6")),
+)
+OURS_1 = replace(
+    BUSIER,
+    ours=True,
+    fire=Bounds(high=Decimal(1)),
+    clear=Bounds(high=Decimal("0.9")),
+    critical=None,
+)
+MORE = Crossing(
+    "more",
+    "bot",
+    Bounds(low=Decimal(2_600_000_000)),
+    Bounds(low=Decimal(2_730_000_000)),
+    measure="break-even volume",
+)
 
 
 def wandering(workload: Workload, seed: int) -> Past:
@@ -408,7 +433,7 @@ def _steps(chance: random.Random, level: Decimal) -> Iterator[tuple[int, str | N
         yield at, None if by is None else str(level * Decimal(by))
 
 
-def plainly(rule: Crossing, workload: Workload, known: Past) -> list[Event]:
+def plainly(rule: Crossing, workload: Workload, known: Past, since: datetime) -> list[Event]:
     """Every look by itself, none left out: the ratio of the time, the state machine, the event."""
     moments, calculation = list(timeline(workload, known, UNTIL)), workload.calculation
     ends = [*(one.at for one in moments[1:]), UNTIL + timedelta(seconds=1)]
@@ -416,11 +441,15 @@ def plainly(rule: Crossing, workload: Workload, known: Past) -> list[Event]:
     for moment, end in zip(moments, ends, strict=True):
         held = {one: [p for p in known[one] if p.valid_from <= moment.at][-1:] for one in known}
         in_force = {series: prices[0] for series, prices in held.items() if prices}.get
+        begin = max(moment.at, since)
         now = cache(partial(evaluate, workload, in_force, moment.at))
-        for number in range((end - moment.at - timedelta(seconds=1)) // EVERY + 1):
-            at, before = moment.at + number * EVERY, state
-            health = "fresh" if moment.ratio else now().health
-            seen = Observation(at, moment.ratio, health, calculation, at)
+        for number in range((end - begin - timedelta(seconds=1)) // EVERY + 1):
+            at, before = begin + number * EVERY, state
+            figure = moment.ratio
+            if figure and rule.measure != "ratio":
+                figure = measured(rule.measure, now(), ours=rule.ours)
+            health = "fresh" if figure else now().health
+            seen = Observation(at, figure, health, calculation, at)
             state, transitions = step(rule, before, seen)
             events += [told_event(rule, one, told, replace(now(), at=at)) for one in transitions]
             if transitions or before.name == "unknown":
@@ -428,22 +457,28 @@ def plainly(rule: Crossing, workload: Workload, known: Past) -> list[Event]:
     return events
 
 
-@pytest.mark.parametrize("text", [BOT, RANGED, SPREAD], ids=["sure", "ranged", "spread"])
-@pytest.mark.parametrize("rule", RULES, ids=["plain", "ladder", "point", "above", "band"])
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        *((text, rule) for text in (BOT, RANGED, SPREAD) for rule in RULES),
+        *((RANGED + more, rule) for more in ("", FIXED) for rule in (BUSIER, MORE)),
+        (RANGED, OURS_1),
+    ],
+)
 @settings(
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(seed=st.integers(0, 2**32))
+@given(seed=st.integers(0, 2**32), hours=st.sampled_from([0, 0, 100, 301]))
 def test_what_is_left_out_by_estimates_would_have_told_nothing(
-    sqlite_book: Engine, text: str, rule: Crossing, seed: int
+    sqlite_book: Engine, text: str, rule: Crossing, seed: int, hours: int
 ) -> None:
     """Every event to its last digit is that of a walk which leaves out nothing."""
     workload = configured(text)
-    known = wandering(workload, seed)
+    known, since = wandering(workload, seed), BEGIN + timedelta(hours=hours)
     with sqlite_book.connect() as connection:
-        trial = Backtest(connection, known, NOTHING_ELSE, BEGIN, UNTIL, EVERY)
+        trial = Backtest(connection, known, NOTHING_ELSE, since, UNTIL, EVERY)
         quick = [one.event for one in trial.told(rule, {"bot": workload})]
-    assert essence(plainly(rule, workload, known)) == essence(quick)
+    assert essence(plainly(rule, workload, known, since)) == essence(quick)
 
 
 def test_first_sight_is_recorded(sqlite_book: Engine) -> None:
@@ -460,6 +495,24 @@ def test_price_changes(sqlite_book: Engine) -> None:
     assert [(BEGIN + n * EVERY, way) for n, way in ((4, "fell"), (8, "fell"), (12, "gone"))] == told
     falls = PriceChange("falls", "falls", Decimal(10))
     assert [BEGIN + 8 * EVERY] == [one.event.at for one in around.tried(falls)]
+
+
+@pytest.mark.parametrize("kind", ["break-even volume", "break-even utilisation"])
+@pytest.mark.parametrize(("more", "follows"), [("", True), (FIXED, False)])
+def test_which_break_evens_go_up_and_down_with_the_ratio(
+    kind: str, more: str, follows: bool
+) -> None:
+    """Those of machines alone: a fixed cost stays when a machine's hour costs twice as much."""
+    workload, parts = configured(RANGED + more), []
+    for usd in ("1", "2"):
+        amounts = {one: usd if one.meter == "instance" else "1" for one in workload.needs()}
+        known = {one: prices(one, (0, amount))[0] for one, amount in amounts.items()}
+        now = evaluate(workload, known.get, BEGIN)
+        figure = measured(kind, now)
+        assert figure
+        assert now.ratio
+        parts.append(round(figure.point / now.ratio.point, 10))
+    assert follows == (parts[0] == parts[1]) == follows_ratio(kind, workload)
 
 
 PRICE_RULES = (
