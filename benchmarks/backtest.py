@@ -128,12 +128,11 @@ class Watch:
     share: Fraction = Fraction(1)
     """What the figure's point is of the ratio's."""
 
-    def side(self, figure: Fraction) -> int:
-        """Past which level all of the range is: -1 below, 1 above, 0 neither."""
+    def is_past(self, figure: Fraction) -> bool:
+        """Whether all of the range is past a level."""
         low, high = (figure * part for part in self.spread)
-        if self.fire[0] is not None and high < self.fire[0]:
-            return -1
-        return int(self.fire[1] is not None and low > self.fire[1])
+        below = self.fire[0] is not None and high < self.fire[0]
+        return below or (self.fire[1] is not None and low > self.fire[1])
 
     def is_back(self, figure: Fraction) -> bool:
         """Whether all of the range is back across the dead band."""
@@ -160,22 +159,13 @@ WATCHES = (
         spread=_UTILISATION,
     ),
     Watch(
-        "other",
-        "ratio leaves 1 to 1.5",
-        (Fraction(1), Fraction(15, 10)),
-        (Fraction(105, 100), Fraction(1425, 1000)),
-        "point",
+        "busy",
+        "break-even utilisation rises above 0.8",
+        (None, Fraction(8, 10)),
+        (None, Fraction(76, 100)),
+        share=Fraction(1, 2),
     ),
 )
-BREAK_EVEN = Watch(
-    "busy",
-    "break-even utilisation rises above 0.8",
-    (None, Fraction(8, 10)),
-    (None, Fraction(76, 100)),
-    share=Fraction(1, 2),
-)
-"""Tried with `--break-even`: with A + B y = C + D y there is a minus in it, so that no estimate
-screens it, and it is worked out exactly at every change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +187,14 @@ def main() -> None:
     parser.add_argument("--workloads", type=int, default=100)
     parser.add_argument("--changes", type=int, default=2000, help="Of a workload's prices.")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--break-even", action="store_true", help="A rule more on each workload.")
     chosen = parser.parse_args()
-    watches = (*WATCHES, BREAK_EVEN) if chosen.break_even else WATCHES
     made = [_made(number, chosen.changes) for number in range(chosen.workloads)]
     with TemporaryDirectory(prefix="breakeven-bench-") as name:
         folder = Path(name)
-        _write(folder, watches, made)
-        _check(watches, made, json.loads(_run(folder, BACKTEST)[2]))
+        _write(folder, made)
+        _check(made, json.loads(_run(folder, BACKTEST)[2]))
         points = sum(len(times) for one in made for times in one.by_series.values())
-        rules = 1 + len(watches) * len(made)
+        rules = 1 + len(WATCHES) * len(made)
         say(f"{rules} rules on {len(made)} workloads, {points:,} price changes in three years")
         _print(_measured(folder, chosen.runs))
 
@@ -231,9 +219,8 @@ def _walk(chance: random.Random, amount: Decimal, changes: int) -> Times:
     return steps
 
 
-def _write(folder: Path, watches: Sequence[Watch], made: Sequence[Prices]) -> None:
-    text = "".join(_config(watches, len(made)))
-    (folder / "breakeven.toml").write_text(text, encoding="utf-8")
+def _write(folder: Path, made: Sequence[Prices]) -> None:
+    (folder / "breakeven.toml").write_text("".join(_config(len(made))), encoding="utf-8")
     engine = open_book(f"sqlite:///{folder / 'book.db'}")
     with engine.begin() as connection:
         connection.execute(insert(Partition), [{"id": 1, "name": "made"}])
@@ -247,11 +234,11 @@ def _write(folder: Path, watches: Sequence[Watch], made: Sequence[Prices]) -> No
     engine.dispose()
 
 
-def _config(watches: Sequence[Watch], workloads: int) -> Iterator[str]:
+def _config(workloads: int) -> Iterator[str]:
     yield '[database]\nurl = "sqlite:///book.db"\n'
     for number in range(workloads):
         yield _WORKLOAD.format(number=number)
-        for watch in watches:
+        for watch in WATCHES:
             more = f'certainty = "{watch.certainty}"\nrenotify_step = 0'
             yield _RULE.format(number=number, name=watch.name, when=watch.when, more=more)
     yield _PRICE_RULE
@@ -274,11 +261,8 @@ def _rows(series: int, times: Times) -> Iterator[dict[str, object]]:
 # The naive walk
 
 
-def _check(
-    watches: Sequence[Watch], made: Sequence[Prices], told: Sequence[Mapping[str, object]]
-) -> None:
-    events = (_events(watches, number, prices) for number, prices in enumerate(made))
-    expected = Counter(one for each in events for one in each)
+def _check(made: Sequence[Prices], told: Sequence[Mapping[str, object]]) -> None:
+    expected = Counter(one for number, prices in enumerate(made) for one in _events(number, prices))
     found = Counter(map(_found, told))
     for one in [*(expected - found), *(found - expected)]:
         where = "told, and not there" if one in found else "there, and not told"
@@ -298,9 +282,9 @@ def _short(figure: Fraction) -> str:
     return f"{float(figure):.12g}"
 
 
-def _events(watches: Sequence[Watch], number: int, prices: Prices) -> Iterator[Found]:
+def _events(number: int, prices: Prices) -> Iterator[Found]:
     looks = [*_looks(prices)]
-    for watch in watches:
+    for watch in WATCHES:
         for hour, kind, figure in _crossings(watch, looks):
             yield _at(hour), f"{watch.name} {number}", kind, _short(figure)
     for hour in _rises(prices.machine):
@@ -328,23 +312,16 @@ def _looks(prices: Prices) -> Iterator[tuple[int, Fraction]]:
 def _crossings(
     watch: Watch, looks: Iterable[tuple[int, Fraction]]
 ) -> Iterator[tuple[int, str, Fraction]]:
-    """Two looks in a row tell: past a level, back, or past the other level than was told last.
-
-    The first look of all is judged alone.
-    """
-    told, asked, count, first = 0, 0, 0, True
+    """Two looks in a row open an episode or end it; the first look of all is judged alone."""
+    is_open, count, first = False, 0, True
     for hour, ratio in looks:
         figure = ratio * watch.share
-        side = 0 if watch.is_back(figure) else watch.side(figure) or told
-        count = 0 if side == told else count + 1 if side == asked else 1
+        asked = watch.is_back(figure) if is_open else watch.is_past(figure)
+        count = count + 1 if asked else 0
         if count == 2 or (first and count):
-            yield hour, "initial" if first else _kind(told, side), figure
-            told, count = side, 0
-        asked, first = side, False
-
-
-def _kind(before: int, after: int) -> str:
-    return "worsened" if before and after else "fired" if after else "resolved"
+            is_open, count = not is_open, 0
+            yield hour, "initial" if first else "fired" if is_open else "resolved", figure
+        first = False
 
 
 def _rises(times: Times) -> Iterator[int]:
