@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: setup demo test check docs accuracy bench-mutations bench-ratios bench bench-lists bench-products bench-queries bench-years bench-idle bench-prompt bench-noise format soak clean
+.PHONY: setup demo test check docs accuracy bench-mutations bench-ratios bench bench-lists bench-products bench-queries bench-years bench-idle bench-prompt bench-backtest bench-noise format soak clean
 
 setup: $(VENV)/.ready
 
@@ -53,7 +53,7 @@ CHANGES ?= 1000000
 SERIES ?= 100000
 YEARS ?= 1
 HOURS ?= 24
-bench: bench-lists bench-products bench-queries bench-years bench-idle bench-prompt
+bench: bench-lists bench-products bench-queries bench-years bench-idle bench-prompt bench-backtest bench-ratios
 # Whole price lists beside gpuhunt, sparecores-crawler, pandas and csv.DictReader, which are installed
 # on first use, under ~/.cache. `make bench-lists MACHINES=1190` takes a list of 570 MB and an hour.
 MACHINES ?= 120
@@ -73,6 +73,9 @@ bench-idle: setup
 # Questions as whole processes, beside `python -c pass`.
 bench-prompt: setup
 	$(BIN)/python -m benchmarks.prompt
+# Four rules on each of 100 workloads through three years, beside `import boto3`.
+bench-backtest: setup
+	$(BIN)/python -m benchmarks.backtest
 
 format: setup
 	$(BIN)/ruff check --fix .

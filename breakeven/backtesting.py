@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 
 from sqlalchemy import Connection, select
 
@@ -79,7 +82,7 @@ def backtest(
     rules, end = _named(known, names), until or app.now()
     if since and since > end:
         raise ConfigError(f"--since is after {isoformat(end)}, the end of the time that is tried")
-    with reading(app.engine) as connection:
+    with _nothing_collected(), reading(app.engine) as connection:
         trial = _trial(app, connection, rules, workloads, since, end)
         by_name = {one.name: one for one in workloads}
         found = [told for rule in rules for told in trial.told(rule, by_name)]
@@ -118,6 +121,19 @@ def told_row(one: Told, form: Format) -> Row:
     }
 
 
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Prices are made by the hundred thousand and all of them stay. To go through them again and
+    again in search of garbage takes a sixth of the time, and finds none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _named(known: Sequence[Rule], names: Sequence[str]) -> list[Rule]:
     by_name = {rule.name: rule for rule in known}
     for name in names:
@@ -152,7 +168,8 @@ def _trial(
     needed |= set(_fitting(connection, earlier, patterns))
     before = {series: held for series, held in earlier.items() if series in needed}
     prices = continued(before, past(connection, needed, until))
-    mine = discounted_past(prices, app.settings.aws.discounts)
+    discounts = app.settings.aws.discounts
+    mine = discounted_past(prices, discounts) if discounts else prices
     firsts = [held[0].valid_from for held in (mine or earlier).values() if held]
     begin = since or min(firsts, default=until)
     return Backtest(connection, mine, known, begin, until, app.settings.every)
@@ -168,7 +185,7 @@ def _offers(connection: Connection, until: datetime, earlier: Past) -> Offers:
             return found
         return [one for one in earlier if one.get("context") and bare(one) == bare(series)]
 
-    return replace(known, by_length=by_length)
+    return replace(known, by_length=cache(by_length))
 
 
 def _fitting(

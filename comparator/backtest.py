@@ -8,37 +8,33 @@ No source ever fails, no price is set aside, and what was learnt late counts fro
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property, partial
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection
 
-from comparator import measure
 from comparator.closing import closings
-from comparator.event import Event, Range
+from comparator.event import Event
 from comparator.facts import Facts
 from comparator.observing import told_event
-from comparator.ratio import Evaluation, evaluate
 from comparator.rules.ahead import Ahead
 from comparator.rules.crossing import Crossing
 from comparator.rules.machine import step
-from comparator.rules.price_change import PriceChange
+from comparator.rules.price_change import NOTHING, PriceChange
 from comparator.rules.rulebook import Rule
 from comparator.rules.state import (
     CRITICAL,
     FIRING,
-    FRESH,
     OK,
     UNKNOWN,
     Observation,
     State,
 )
-from comparator.rules.told import Memory
-from comparator.timeline import timeline
+from comparator.rules.told import Memory, News
+from comparator.watched import INSTANT, Stretch, Watched
 from comparator.way import Prices
 from comparator.workload import Workload
 from pricebook.book import Change, price_at
@@ -48,8 +44,6 @@ from pricebook.quote import Price, Series
 from pricebook.standing import announced_since
 
 _DAY = timedelta(days=1)
-_INSTANT = timedelta(seconds=1)
-"""The book keeps whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +54,30 @@ class Told:
     sent: bool
 
 
-@dataclass(frozen=True)
-class _Stretch:
-    """A time, with its first look but without its end, in which a figure stays as it is."""
+@dataclass(slots=True)
+class _Trial:
+    """A rule on its way through the past; `known`: what it told, or saw first, in that order."""
 
-    begin: datetime
-    end: datetime
     rule: Crossing
-    ratio: Range | None
-    evaluated: Callable[[], Evaluation]
+    calculation: str
+    state: State = field(default_factory=State)
+    known: list[Stretch] = field(default_factory=list)
 
-    @cached_property
-    def now(self) -> Evaluation:
-        """All that is known; worked out when it is asked for, as most stretches tell nothing."""
-        return self.evaluated()
+    def look(self, stretch: Stretch, at: datetime) -> Iterator[Told]:
+        """Take a step, and tell what comes of it."""
+        before, figure = self.state, stretch.figure
+        seen = Observation(at, figure, stretch.health, self.calculation, at)
+        self.state, transitions = step(self.rule, before, seen)
+        for one in transitions:
+            now = replace(stretch.now, at=at)
+            yield Told(told_event(self.rule, one, self._snapshot(), now), one.send)
+        if transitions or before.name == UNKNOWN:
+            self.known.append(stretch)
 
-    @cached_property
-    def figure(self) -> Range | None:
-        """What the rule watches."""
-        if self.rule.measure == measure.RATIO:
-            return self.ratio
-        return measure.measured(self.rule.measure, self.now, ours=self.rule.ours)
-
-    @cached_property
-    def health(self) -> str:
-        """Of what the rule is shown."""
-        if self.figure:
-            return FRESH
-        return UNKNOWN if self.now.health == FRESH else self.now.health
+    def _snapshot(self) -> Mapping[str, Any]:
+        """The last of `known` that has one: worked out when something is told, which is seldom."""
+        snapshots = (stretch.now.snapshot() for stretch in reversed(self.known))
+        return next(filter(None, snapshots), {})
 
 
 @dataclass(frozen=True)
@@ -104,6 +94,7 @@ class Backtest:
     since: datetime
     until: datetime
     every: timedelta
+    _known: dict[str, Watched] = field(default_factory=dict, init=False, repr=False)
 
     def told(self, rule: Rule, workloads: Mapping[str, Workload]) -> Iterator[Told]:
         """What the rule would have told, in order; nothing where there is a `refusal`."""
@@ -114,49 +105,46 @@ class Backtest:
         return self._ahead(rule) if isinstance(rule, Ahead) else iter(())
 
     def _crossings(self, rule: Crossing, workload: Workload) -> Iterator[Told]:
-        state, told = State(), dict[str, Any]()
-        for stretch in self._stretches(rule, workload):
+        watched = self._watched(workload)
+        trial = _Trial(rule, watched.calculation)
+        for stretch in watched.stretches(rule, lambda: trial.state):
             at = stretch.begin
             while at < stretch.end:
-                before, found = state, (stretch.figure, stretch.health)
-                seen = Observation(at, *found, workload.calculation, at)
-                state, transitions = step(rule, before, seen)
-                for one in transitions:
-                    event = told_event(rule, one, told, replace(stretch.now, at=at))
-                    yield Told(event, one.send)
-                if transitions or before.name == UNKNOWN:
-                    told = stretch.now.snapshot() or told
-                at = self._next(at, stretch.end, settled=_is_settled(before, state))
+                before = trial.state
+                yield from trial.look(stretch, at)
+                at = self._next(at, stretch.end, settled=_is_settled(before, trial.state))
 
-    def _stretches(self, rule: Crossing, workload: Workload) -> Iterator[_Stretch]:
-        moments = list(timeline(workload, self.past, self.until, self.offers))
-        ends = [*(one.at for one in moments[1:]), self.until + _INSTANT]
-        for moment, end in zip(moments, ends, strict=True):
-            begin = max(moment.at, self.since)
-            if begin < end:
-                evaluated = partial(evaluate, workload, self._prices(begin), begin, self.offers)
-                yield _Stretch(begin, end, rule, moment.ratio, evaluated)
+    def _watched(self, workload: Workload) -> Watched:
+        """Made once for all rules on a workload."""
+        if workload.name not in self._known:
+            times = self.since, self.until
+            known = Watched(workload, self.past, self.offers, *times, self._prices)
+            self._known[workload.name] = known
+        return self._known[workload.name]
 
     def _next(self, at: datetime, end: datetime, *, settled: bool) -> datetime:
         """The next look; the last one of a stretch where those in between would change nothing."""
-        last = at + (end - _INSTANT - at) // self.every * self.every
+        last = at + (end - INSTANT - at) // self.every * self.every
         return max(last, at + self.every) if settled else at + self.every
 
     def _price_changes(self, rule: PriceChange) -> Iterator[Told]:
-        memory: Memory = {}
-        changes = sorted(self._changes(rule), key=lambda one: one.valid_from)
-        for at, together in groupby(changes, key=lambda one: one.valid_from):
-            memory, news = rule.moved(memory, together)
+        fitting = (series for series in self.past if rule.prices.fits(series))
+        found = [one for series in sorted(fitting, key=str) for one in self._news(rule, series)]
+        for at, news in sorted(found, key=lambda one: one[0]):
             facts = Facts(self.connection, self._prices(at), at)
-            for one in news:
-                yield Told(facts.with_evidence(one).event(rule, at), sent=True)
+            yield Told(facts.with_evidence(news).event(rule, at), sent=True)
 
-    def _changes(self, rule: PriceChange) -> Iterator[Change]:
-        for series, held in self.past.items():
-            if rule.prices.fits(series):
-                for before, after in pairwise(held):
-                    if self.since < after.valid_from <= self.until:
-                        yield Change(series, before.amount, after.amount, after.valid_from)
+    def _news(self, rule: PriceChange, series: Series) -> Iterator[tuple[datetime, News]]:
+        """Of one series, as the rule remembers each by itself."""
+        memory: Memory = {}
+        least, most = NOTHING
+        for before, after in pairwise(self.past[series]):
+            at, amount = after.valid_from, after.amount
+            passed_over = amount is not None and least < amount < most
+            if not passed_over and self.since < at <= self.until:
+                memory, news = rule.moved(memory, [Change(series, before.amount, amount, at)])
+                least, most = rule.passes_over(memory, series)
+                yield from ((at, one) for one in news)
 
     def _ahead(self, rule: Ahead) -> Iterator[Told]:
         """Looked at once a day: what is announced is announced for days."""

@@ -42,6 +42,16 @@ def own_figure(measure: str, workload: Workload) -> Quantity | None:
     return way.runs if isinstance(way, MachineTraining) and measure == VOLUME else None
 
 
+def follows_ratio(measure: str, workload: Workload) -> bool:
+    """Whether the figure has the same proportion to the ratio's point whatever prices are.
+
+    A break-even has it where all of our cost is the machines': hourly x K against the API's price,
+    with no price in K. But K is made of what was measured, and changes with it.
+    """
+    way = workload.self_host
+    return measure == RATIO or (isinstance(way, MachineServing) and not way.fixed)
+
+
 def unit(measure: str, workload: Workload) -> str:
     """Of the figure, "" where it is a plain number."""
     if measure != VOLUME:

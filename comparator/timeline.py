@@ -1,20 +1,23 @@
 """A workload's ratio through time: at every change of a price, or of a measurement, behind it.
 
 The formulas are worked out once, as sums of products of prices; each change then costs a few
-multiplications. What comes out is what `evaluate` says of that time.
+multiplications. What comes out is what `evaluate` says of that time. For who looks for few of many
+times there are estimates of all of them, in a tenth of the time.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache, cached_property
+from itertools import accumulate, pairwise, repeat
 from typing import TypeAlias
 
 from comparator.comparison import Term
+from comparator.estimate import Column, Estimates, column, product, quotients, total
 from comparator.interval import Interval
 from comparator.ratio import FREE, in_force, priced
 from comparator.spread import Parts, Shape
@@ -23,10 +26,6 @@ from comparator.workload import Workload
 from pricebook.offers import NOTHING_ELSE, Offers
 from pricebook.past import Past
 from pricebook.quote import Price, Series
-
-_Held: TypeAlias = Mapping[Series, Price]
-_Chosen: TypeAlias = list[Price | None]
-"""For each price that a workload needs, in that order, the one that holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,48 +49,115 @@ def timeline(
     `past` holds what `Workload.may_need` names. A measurement that isn't the one to go by is no
     change.
     """
-    changes: dict[datetime, list[Price]] = defaultdict(list, {turn: [] for turn in workload.turns})
-    for series in workload.may_need(offers):
-        for price in past.get(series, ()):
-            changes[price.valid_from].append(price)
-    formulas, held = _Formulas(workload, offers), dict[Series, Price]()
-    last: Moment | None = None
-    for at in sorted(at for at in changes if at <= until):
-        for price in changes[at]:
-            held[price.series] = price
-        now = _moment(formulas, at, held, tuple(changes[at]))
-        if now.moved or last is None or (now.ratio, now.reason) != (last.ratio, last.reason):
-            yield now
-        last = now
+    course = Course(workload, past, until, offers)
+    return (course.moment(number) for number in range(len(course.times)))
 
 
-def _moment(formulas: _Formulas, at: datetime, held: _Held, moved: tuple[Price, ...]) -> Moment:
-    try:
-        return Moment(at, formulas.ratio(at, held, moved), "", moved)
-    except Unknown as error:
-        return Moment(at, None, str(error), moved)
+class Course:
+    """The same to pick from: its moments are at `times`, each worked out when it is asked for, and
+    once, as p10 and p90 may have to be drawn."""
+
+    def __init__(self, workload: Workload, past: Past, until: datetime, offers: Offers) -> None:
+        held = {series: past.get(series, ()) for series in workload.may_need(offers)}
+        changes = (price.valid_from for prices in held.values() for price in prices)
+        self._all = sorted(at for at in {*workload.turns, *changes} if at <= until)
+        columns = {series: _Column(prices, self._all) for series, prices in held.items()}
+        self._columns = list(columns.values())
+        self._formulas = _Formulas(workload, offers, columns)
+        self._at = cache(self._moment)
+        self._turns = sorted(turn for turn in workload.turns if turn <= until)
+        turns = (bisect_left(self._all, turn) for turn in self._turns)
+        idle = {place for place in turns if not self._differs(place)}
+        self._places = [place for place in range(len(self._all)) if place not in idle]
+        self.times = [self._all[place] for place in self._places]
+
+    def moment(self, number: int) -> Moment:
+        """What `evaluate` says of the time of that number."""
+        return self._at(self._places[number])
+
+    @cached_property
+    def estimates(self) -> Estimates:
+        """Of the ratio at all `times`."""
+        found, turns = Estimates(), (bisect_left(self.times, turn) for turn in self._turns)
+        for begin, end in pairwise(sorted({0, *turns, len(self.times)})):
+            self._estimate(found, self._places[begin:end])
+        return found
+
+    def _differs(self, place: int) -> bool:
+        """Whether a measurement is another there, and the ratio with it."""
+        now, before = self._at(place), self._at(place - 1) if place else None
+        same = before and (now.ratio, now.reason) == (before.ratio, before.reason)
+        return bool(now.moved) or not same
+
+    def _moment(self, place: int) -> Moment:
+        at = self._all[place]
+        came = [one.moved(place) for one in self._columns]
+        moved = tuple([price for price in came if price])
+        try:
+            return Moment(at, self._formulas.at(at).ratio(place), "", moved)
+        except Unknown as error:
+            return Moment(at, None, str(error), moved)
+
+    def _estimate(self, found: Estimates, places: Sequence[int]) -> None:
+        """Of places with the same measurements."""
+        sample = next((one for one in map(self._at, places) if one.ratio), None)
+        known = self._formulas.at(sample.at).estimates(places) if sample else None
+        if sample and sample.ratio and known:
+            found.extend(known, like=sample.ratio)
+        else:
+            found.extend_unknown(len(places))
+
+
+class _Column:
+    """The prices of a series, and which of them holds at each place: from 1 on, 0 for none."""
+
+    def __init__(self, prices: Sequence[Price], times: Sequence[datetime]) -> None:
+        begins = {price.valid_from: number for number, price in enumerate(prices, 1)}
+        self._held: Sequence[Price | None] = (None, *prices)
+        self._numbers = list(accumulate(map(begins.get, times, repeat(0)), max))
+
+    def held(self, place: int) -> Price | None:
+        """The price that holds."""
+        return self._held[self._numbers[place]]
+
+    def moved(self, place: int) -> Price | None:
+        """The price that begins to hold there."""
+        number = self._numbers[place]
+        return None if place and number == self._numbers[place - 1] else self._held[number]
+
+    def amounts(self, places: Sequence[int]) -> Column:
+        """At these places."""
+        known = column(one.amount if one else None for one in self._held)
+        return [known[self._numbers[place]] for place in places]
+
+
+_Columns: TypeAlias = Mapping[Series, _Column]
 
 
 class _Formulas:
     """A workload's formulas, worked out anew only when their form changes."""
 
-    def __init__(self, workload: Workload, offers: Offers) -> None:
-        self._workload, self._offers = workload, offers
-        self._turns, self._epoch = sorted(workload.turns), -1
-        self._known: _Known | Unknown
+    def __init__(self, workload: Workload, offers: Offers, columns: _Columns) -> None:
+        self._workload, self._offers, self._columns = workload, offers, columns
+        self._turns, self._made = sorted(workload.turns), dict[int, _Known | Unknown]()
 
-    def ratio(self, at: datetime, held: _Held, moved: Iterable[Price]) -> Interval:
-        """With these prices in force, some of them new; Unknown when there is none."""
-        epoch = bisect_right(self._turns, at)
-        if epoch != self._epoch:
-            self._epoch, self._known, moved = epoch, self._known_at(at), held.values()
-        if isinstance(self._known, Unknown):
-            raise Unknown(*self._known.args)
-        return self._known.ratio(held, moved)
+    def epoch(self, at: datetime) -> int:
+        """The same number for times with the same measurements."""
+        return bisect_right(self._turns, at)
+
+    def at(self, at: datetime) -> _Known:
+        """Those of a time; Unknown when there are none."""
+        epoch = self.epoch(at)
+        if epoch not in self._made:
+            self._made[epoch] = self._known_at(at)
+        known = self._made[epoch]
+        if isinstance(known, Unknown):
+            raise Unknown(*known.args)
+        return known
 
     def _known_at(self, at: datetime) -> _Known | Unknown:
         try:
-            return _Known(self._workload.as_of(at), self._offers)
+            return _Known(self._workload.as_of(at), self._offers, self._columns)
         except Unknown as error:
             return error
 
@@ -99,49 +165,53 @@ class _Formulas:
 class _Known:
     """A workload by what was measured at some time, whatever its prices are."""
 
-    def __init__(self, workload: Workload, offers: Offers) -> None:
-        self._workload, self._offers = workload, offers
+    def __init__(self, workload: Workload, offers: Offers, columns: _Columns) -> None:
+        self._workload, self._offers, self._columns = workload, offers, columns
         self._needs = workload.needs()
-        self._slots = {need: slot for slot, need in enumerate(self._needs)}
+        self._needed = [columns[need] for need in self._needs]
         self._alone = set(workload.may_need(offers)) == set(self._needs)
         self._bends = workload.bends
-        self._chosen: _Chosen = [None] * len(self._needs)
         self._form: list[Series] = []
         self._formula: _Formula | None = None
 
-    def ratio(self, held: _Held, moved: Iterable[Price]) -> Interval:
-        """With these prices in force, some of them new; Unknown when there is none."""
-        self._choose(held, moved)
-        amounts = [price.amount if price else None for price in self._chosen]
-        if None in amounts:
-            slot = amounts.index(None)
-            in_force(self._needs[slot], self._chosen[slot])
-        return self._formula_now().ratio([amount for amount in amounts if amount is not None])
+    def ratio(self, place: int) -> Interval:
+        """With the prices in force there; Unknown when there is none."""
+        chosen = self._chosen(place)
+        amounts = [price.amount for price in chosen if price and price.amount is not None]
+        if len(amounts) < len(chosen):
+            for need, price in zip(self._needs, chosen, strict=True):
+                in_force(need, price)
+        return self._formula_of(chosen).ratio(amounts)
 
-    def _formula_now(self) -> _Formula:
+    def estimates(self, places: Sequence[int]) -> Column | None:
+        """The points; None where `ratio` has made no formula that holds whatever prices are."""
+        if self._formula is None or self._bends or not self._alone:
+            return None
+        return self._formula.estimates([one.amounts(places) for one in self._needed])
+
+    def _formula_of(self, chosen: Sequence[Price | None]) -> _Formula:
         """Anew when another price stands in for one that is needed, or when prices bend it."""
         if self._formula and self._alone and not self._bends:
             return self._formula
-        form = [price.series for price in self._chosen if price]
+        form = [price.series for price in chosen if price]
         if self._formula is None or self._bends or form != self._form:
-            self._form, self._formula = form, _Formula(self._workload, self._chosen)
+            self._form, self._formula = form, _Formula(self._workload, chosen)
         return self._formula
 
-    def _choose(self, held: _Held, moved: Iterable[Price]) -> None:
-        if not self._alone:
-            choice = (self._workload.price(one, held.get, self._offers) for one in self._needs)
-            self._chosen = list(choice)
-            return
-        for price in moved:
-            slot = self._slots.get(price.series)
-            if slot is not None:
-                self._chosen[slot] = price
+    def _chosen(self, place: int) -> list[Price | None]:
+        if self._alone:
+            return [one.held(place) for one in self._needed]
+
+        def held(series: Series) -> Price | None:
+            return self._columns[series].held(place)
+
+        return [self._workload.price(need, held, self._offers) for need in self._needs]
 
 
 class _Formula:
     """Both costs as sums of products of prices."""
 
-    def __init__(self, workload: Workload, chosen: _Chosen) -> None:
+    def __init__(self, workload: Workload, chosen: Sequence[Price | None]) -> None:
         quantities = [priced(price) for price in chosen if price]
         by_need = dict(zip(workload.needs(), quantities, strict=True))
         comparison = workload.compare(by_need.__getitem__)
@@ -158,6 +228,12 @@ class _Formula:
     def ratio(self, amounts: Sequence[Decimal]) -> Interval:
         """P10, point and p90, at these prices in the order of the needs."""
         return self._shape.range(self._over.parts(amounts), self._under.parts(amounts))
+
+    def estimates(self, amounts: Sequence[Column]) -> Column | None:
+        """The points at many prices; None where p10 and p90 depend on prices."""
+        if not (self._over.is_even and self._under.is_even):
+            return None
+        return quotients(self._over.estimates(amounts), self._under.estimates(amounts))
 
 
 class _Product:
@@ -182,6 +258,10 @@ class _Product:
             value *= amounts[slot]
         return value
 
+    def estimates(self, amounts: Sequence[Column]) -> Column:
+        """The same at many prices."""
+        return product(self._rest, [amounts[slot] for slot in self._times], len(amounts[0]))
+
 
 class _Sum:
     """The terms of one way's cost."""
@@ -189,12 +269,23 @@ class _Sum:
     def __init__(self, title: str, products: Sequence[_Product]) -> None:
         self._title, self._products = title, products
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all of it spreads alike, and none of it may be nothing but by its prices."""
+        alike = len({each.unsure for each in self._products}) == 1
+        return alike and all(each.sure for each in self._products)
+
+    def estimates(self, amounts: Sequence[Column]) -> Column:
+        """The sum at many prices."""
+        return total(each.estimates(amounts) for each in self._products)
+
     def parts(self, amounts: Sequence[Decimal]) -> Parts:
         """By what is unsure in them; Unknown when the way may cost nothing."""
         parts, sure = Parts(), False
         for each in self._products:
             value = each.value(amounts)
-            parts[each.unsure] = parts[each.unsure] + value if each.unsure in parts else value
+            known = parts.get(each.unsure)
+            parts[each.unsure] = value if known is None else known + value
             sure = sure or bool(each.sure and value)
         if not sure:
             raise Unknown(FREE.format(self._title))

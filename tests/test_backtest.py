@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +26,24 @@ from breakeven.cli import cli
 from comparator.backtest import Backtest, Told
 from comparator.event import Event
 from comparator.judge import judge
+from comparator.measure import follows_ratio, measured
+from comparator.observing import told_event
+from comparator.ratio import evaluate
 from comparator.rules.ahead import Ahead
 from comparator.rules.bounds import Bounds
 from comparator.rules.crossing import Crossing
+from comparator.rules.machine import step
 from comparator.rules.price_change import PriceChange
 from comparator.rules.rulebook import Rule
+from comparator.rules.state import Observation, State
+from comparator.rules.told import Memory
+from comparator.timeline import timeline
 from comparator.workload import Workload
 from pricebook.book import Look, record
 from pricebook.config import Table
 from pricebook.offers import NOTHING_ELSE
 from pricebook.past import Past
-from pricebook.quote import OBSERVED, Price, Quote, Series
+from pricebook.quote import OBSERVED, Change, Price, Quote, Series
 from pricebook.runs import note_run
 from pricebook.schema import open_book
 from pricebook.tables import EventRow, Message, Ratio, RuleState
@@ -40,6 +51,7 @@ from pricebook.tables import EventRow, Message, Ratio, RuleState
 ROOT = Path(__file__).parents[1]
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 EVERY = timedelta(hours=6)
+UNTIL = BEGIN + timedelta(days=30)
 OURS = Series.of("deepseek", "v3", "input", "mtok", service_tier="standard")
 THEIRS = Series.of("openai", "gpt", "input", "mtok", service_tier="standard")
 BELOW_1 = Crossing("pays", "bot", Bounds(low=Decimal(1)), Bounds(low=Decimal("1.05")))
@@ -230,9 +242,8 @@ class World:
 
     def tried(self, rule: Rule, kind: type[Backtest] = Backtest) -> list[Told]:
         """What the backtest says of a month."""
-        until = BEGIN + timedelta(days=30)
         with self.engine.connect() as connection:
-            trial = kind(connection, self.past, NOTHING_ELSE, BEGIN, until, EVERY)
+            trial = kind(connection, self.past, NOTHING_ELSE, BEGIN, UNTIL, EVERY)
             return list(trial.told(rule, {"bot": bot()}))
 
     def judged(self, rule: Rule) -> list[Event]:
@@ -257,16 +268,46 @@ class World:
         }
 
 
+BOT = """
+name = "bot"
+kind = "api"
+tokens = { input = 1000, output = 0 }
+candidate = { seller = "deepseek", product = "v3" }
+api = { seller = "openai", product = "gpt" }
+"""
+RANGED = """
+name = "bot"
+kind = "inference"
+tokens = { input = 3000, output = 1000 }
+api = { seller = "openai", product = "gpt" }
+[self_host]
+instance = "p5.48xlarge"
+tokens_per_second = 2000
+utilisation = { low = 0.4, point = 0.5, high = 0.625 }
+latency_derate = 1
+redundancy = 1
+"""
+FIXED = "fixed_per_month = 100\ntokens_per_month = 1_000_000_000\n"
+"""With it, break-evens don't go up and down with the ratio."""
+SPREAD = """
+name = "bot"
+kind = "api"
+tokens = { input = 3000, output = 1000, cached_share = { low = 0.1, point = 0.5, high = 0.8 } }
+candidate = { seller = "deepseek", product = "v3" }
+api = { seller = "openai", product = "gpt" }
+"""
+"""A cache that both have at prices of its own: how wide the ratio's range is depends on prices."""
+
+
+def configured(text: str) -> Workload:
+    """A workload from TOML."""
+    table = tomllib.loads(text, parse_float=Decimal)
+    return Workload.from_table(Table(table, '[[workload]] "bot"'))
+
+
 def bot() -> Workload:
     """A workload whose ratio is the one price / the other price."""
-    table: dict[str, Any] = {
-        "name": "bot",
-        "kind": "api",
-        "tokens": {"input": 1000, "output": 0},
-        "candidate": {"seller": "deepseek", "product": "v3"},
-        "api": {"seller": "openai", "product": "gpt"},
-    }
-    return Workload.from_table(Table(table, '[[workload]] "bot"'))
+    return configured(BOT)
 
 
 def prices(series: Series, *steps: tuple[int, str | None]) -> tuple[Price, ...]:
@@ -337,6 +378,109 @@ def test_no_look_that_is_left_out_matters(
     assert essence([one.event for one in whole]) == essence([one.event for one in quick])
 
 
+RULES = (
+    BELOW_1,
+    LADDER,
+    replace(BELOW_1, certainty="point", renotify_step=Decimal(0), confirm=3, confirm_clear=1),
+    Crossing("dear", "bot", Bounds(high=Decimal(1)), Bounds(high=Decimal("0.9"))),
+    Crossing(
+        "off",
+        "bot",
+        Bounds(Decimal("0.8"), Decimal("1.2")),
+        Bounds(Decimal("0.84"), Decimal("1.14")),
+        cool_down=timedelta(0),
+    ),
+)
+BUSIER = Crossing(
+    "busy",
+    "bot",
+    Bounds(high=Decimal("0.5")),
+    Bounds(high=Decimal("0.475")),
+    measure="break-even utilisation",
+    critical=Bounds(high=Decimal("0.6")),
+)
+OURS_1 = replace(
+    BUSIER,
+    ours=True,
+    fire=Bounds(high=Decimal(1)),
+    clear=Bounds(high=Decimal("0.9")),
+    critical=None,
+)
+MORE = Crossing(
+    "more",
+    "bot",
+    Bounds(low=Decimal(2_600_000_000)),
+    Bounds(low=Decimal(2_730_000_000)),
+    measure="break-even volume",
+)
+
+
+def wandering(workload: Workload, seed: int) -> Past:
+    """Prices that change often, mostly by little, so that the ratio is never far from 1."""
+    chance = random.Random(seed)
+    levels = {"instance": Decimal("3.6"), "cache_read": Decimal("0.3")}
+    return {
+        series: prices(series, *_steps(chance, levels.get(series.meter, Decimal(1))))
+        for series in workload.needs()
+    }
+
+
+def _steps(chance: random.Random, level: Decimal) -> Iterator[tuple[int, str | None]]:
+    """One in 20 withdraws it."""
+    few = [None, "0.5", "1.5", "2", *["0.9", "0.95", "0.97", "0.99", "1.01", "1.03", "1.05"] * 3]
+    for at in sorted({0, *chance.sample(range(111), chance.randint(3, 25))}):
+        by = chance.choice(few)
+        yield at, None if by is None else str(level * Decimal(by))
+
+
+def plainly(rule: Crossing, workload: Workload, known: Past, since: datetime) -> list[Event]:
+    """Every look by itself, none left out: the ratio of the time, the state machine, the event."""
+    moments, calculation = list(timeline(workload, known, UNTIL)), workload.calculation
+    ends = [*(one.at for one in moments[1:]), UNTIL + timedelta(seconds=1)]
+    state, told, events = State(), dict[str, Any](), list[Event]()
+    for moment, end in zip(moments, ends, strict=True):
+        held = {one: [p for p in known[one] if p.valid_from <= moment.at][-1:] for one in known}
+        in_force = {series: prices[0] for series, prices in held.items() if prices}.get
+        begin = max(moment.at, since)
+        now = cache(partial(evaluate, workload, in_force, moment.at))
+        for number in range((end - begin - timedelta(seconds=1)) // EVERY + 1):
+            at, before = begin + number * EVERY, state
+            figure = moment.ratio
+            if figure and rule.measure != "ratio":
+                figure = measured(rule.measure, now(), ours=rule.ours)
+            health = "fresh" if figure else now().health
+            seen = Observation(at, figure, health, calculation, at)
+            state, transitions = step(rule, before, seen)
+            events += [told_event(rule, one, told, replace(now(), at=at)) for one in transitions]
+            if transitions or before.name == "unknown":
+                told = now().snapshot() or told
+    return events
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        *((text, rule) for text in (BOT, RANGED, SPREAD) for rule in RULES),
+        *((RANGED + more, rule) for more in ("", FIXED) for rule in (BUSIER, MORE)),
+        (RANGED, OURS_1),
+    ],
+)
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 2**32), hours=st.sampled_from([0, 0, 100, 301]))
+def test_what_is_left_out_by_estimates_would_have_told_nothing(
+    sqlite_book: Engine, text: str, rule: Crossing, seed: int, hours: int
+) -> None:
+    """Every event to its last digit is that of a walk which leaves out nothing."""
+    workload = configured(text)
+    known, since = wandering(workload, seed), BEGIN + timedelta(hours=hours)
+    with sqlite_book.connect() as connection:
+        trial = Backtest(connection, known, NOTHING_ELSE, since, UNTIL, EVERY)
+        quick = [one.event for one in trial.told(rule, {"bot": workload})]
+    assert essence(plainly(rule, workload, known, since)) == essence(quick)
+
+
 def test_first_sight_is_recorded(sqlite_book: Engine) -> None:
     """What is already past the threshold isn't sent, unless the rule wants it."""
     around = world(sqlite_book, (0, "0.9"))
@@ -351,6 +495,54 @@ def test_price_changes(sqlite_book: Engine) -> None:
     assert [(BEGIN + n * EVERY, way) for n, way in ((4, "fell"), (8, "fell"), (12, "gone"))] == told
     falls = PriceChange("falls", "falls", Decimal(10))
     assert [BEGIN + 8 * EVERY] == [one.event.at for one in around.tried(falls)]
+
+
+@pytest.mark.parametrize("kind", ["break-even volume", "break-even utilisation"])
+@pytest.mark.parametrize(("more", "follows"), [("", True), (FIXED, False)])
+def test_which_break_evens_go_up_and_down_with_the_ratio(
+    kind: str, more: str, follows: bool
+) -> None:
+    """Those of machines alone: a fixed cost stays when a machine's hour costs twice as much."""
+    workload, parts = configured(RANGED + more), []
+    for usd in ("1", "2"):
+        amounts = {one: usd if one.meter == "instance" else "1" for one in workload.needs()}
+        known = {one: prices(one, (0, amount))[0] for one, amount in amounts.items()}
+        now = evaluate(workload, known.get, BEGIN)
+        figure = measured(kind, now)
+        assert figure
+        assert now.ratio
+        parts.append(round(figure.point / now.ratio.point, 10))
+    assert follows == (parts[0] == parts[1]) == follows_ratio(kind, workload)
+
+
+PRICE_RULES = (
+    CHANGES,
+    *(PriceChange("by 10 %", way, Decimal(10)) for way in ("changes", "rises", "falls")),
+    PriceChange("by a third", "rises", Decimal("33.3333333333")),
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 2**32), rule=st.sampled_from(PRICE_RULES))
+def test_no_price_that_is_passed_over_matters(
+    sqlite_book: Engine, seed: int, rule: PriceChange
+) -> None:
+    """Showing the rule every change of every price, time by time, tells the same."""
+    around = World(sqlite_book, wandering(configured(RANGED), seed))
+    changes = [
+        Change(series, before.amount, after.amount, after.valid_from)
+        for series, held in around.past.items()
+        for before, after in pairwise(held)
+    ]
+    memory: Memory = {}
+    expected: list[tuple[datetime, str]] = []
+    for at in sorted({one.valid_from for one in changes}):
+        memory, news = rule.moved(memory, [one for one in changes if one.valid_from == at])
+        expected += [(at, one.text) for one in news]
+    found = [(one.event.at, one.event.text) for one in around.tried(rule)]
+    assert [one for one in expected if one[0] <= UNTIL] == found
 
 
 def test_announcements_as_they_were_known(sqlite_book: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import isnan
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -13,12 +14,14 @@ from sqlalchemy import Engine
 
 from breakeven.output import Format
 from breakeven.ratio_history import moment_row
+from comparator.estimate import OFF
 from comparator.interval import Interval
 from comparator.ratio import evaluate
-from comparator.timeline import Moment, timeline
+from comparator.timeline import Course, Moment, timeline
 from comparator.workload import Workload, examples
 from pricebook.book import Look, record
 from pricebook.config import Table
+from pricebook.offers import NOTHING_ELSE
 from pricebook.past import Past, past
 from pricebook.quote import Price, Quote, Series, Withdrawal
 from pricebook.runs import note_run
@@ -110,6 +113,23 @@ def test_each_moment_is_what_evaluate_says(history: tuple[Workload, Past]) -> No
                 assert abs(getattr(moment.ratio, name) / expected - 1) < D(off)
 
 
+@given(histories())
+@settings(max_examples=150, deadline=None)
+def test_an_estimate_is_as_near_as_it_is_said_to_be(history: tuple[Workload, Past]) -> None:
+    """Of each moment, or there is none; none where the ratio is unknown."""
+    course = Course(*history, LONG_AGO, NOTHING_ELSE)
+    known = course.estimates
+    estimates = zip(known.lows, known.points, known.highs, strict=True)
+    assert len(course.times) == len(known.points)
+    for number, three in enumerate(estimates):
+        ratio = course.moment(number).ratio
+        if ratio is None:
+            assert all(map(isnan, three))
+        elif not isnan(three[1]):
+            for estimate, exact in zip(three, (ratio.low, ratio.point, ratio.high), strict=True):
+                assert abs(Decimal(estimate) - exact) <= exact * D(str(OFF))
+
+
 OURS, THEIRS = (
     Series.of(*one, service_tier="standard")
     for one in (("deepseek", "v3", "input", "mtok"), ("openai", "gpt", "input", "mtok"))
@@ -121,6 +141,15 @@ tokens = { input = 1_000, output = 0 }
 candidate = { seller = "deepseek", product = "v3" }
 api = { seller = "openai", product = "gpt" }
 """
+
+
+def test_prices_alone_are_estimated() -> None:
+    """Not what a minimum fee bends, nor a range whose width depends on prices."""
+    for text, is_estimated in ((TWO_MODELS, True), (MINIMUM, False)):
+        workload = configured(text)
+        known = {series: (price(series, 0, "1"),) for series in workload.needs()}
+        point, *_ = Course(workload, known, LONG_AGO, NOTHING_ELSE).estimates.points
+        assert is_estimated != isnan(point)
 
 
 def test_one_moment_for_each_change() -> None:

@@ -20,6 +20,10 @@ from pricebook.quote import UNITS, Change, Series, digits, plain
 _WHEN = re.compile(rf"a price (changes|rises|falls)(?: by ({NUMBER}) ?%)?", re.ASCII)
 
 
+NOTHING = Decimal(0), Decimal(0)
+"""No amount lies between these."""
+
+
 @dataclass(frozen=True, slots=True)
 class PriceChange:
     """One `[[rule]]` on prices: `way` changes, rises or falls, by at least `percent` (0: at all).
@@ -53,6 +57,17 @@ class PriceChange:
             elif change.after is not None and self.percent:
                 references[key] = digits(before)
         return references, told
+
+    def passes_over(self, memory: Memory, series: Series) -> tuple[Decimal, Decimal]:
+        """Between which amounts a price may change next while `moved` tells nothing of it, and goes
+        on counting from the same price."""
+        if str(series) not in memory:
+            return NOTHING
+        reference = Decimal(memory[str(series)])
+        # A little less than a whole step, so that no rounding of these two levels matters.
+        step = reference * self.percent / 100 * Decimal("0.999999")
+        least = reference - step if self.way != "rises" else Decimal("-Infinity")
+        return least, reference + step if self.way != "falls" else Decimal("Infinity")
 
     def _tells(self, before: Decimal, after: Decimal | None) -> bool:
         """A price that is gone is a change, but neither a rise nor a fall."""
