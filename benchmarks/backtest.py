@@ -31,9 +31,9 @@ from typing import TypeAlias
 from sqlalchemy import insert
 
 from benchmarks.desk import say
+from pricebook.entries import made_ids
 from pricebook.quote import Series
 from pricebook.schema import open_book
-from pricebook.series import series_ids
 from pricebook.tables import Partition, PriceRow, Run
 
 START = datetime(2023, 10, 1, tzinfo=UTC)
@@ -229,7 +229,7 @@ def _write(folder: Path, made: Sequence[Prices]) -> None:
         for number, prices in enumerate(made):
             for meter, times in prices.by_series.items():
                 series = _series(number, meter)
-                known = series_ids(connection, [series])[series]
+                known = made_ids(connection, [series])[series]
                 connection.execute(insert(PriceRow), [*_rows(known, times)])
     engine.dispose()
 
