@@ -366,7 +366,8 @@ class _Entry:
         packed = memory.pack() if changed else None
         del memory  # ten megabytes for 10^6 lines, and the database wants as much for a moment
         self._found.memory = Memory()
-        remember(connection, writer.partition, writer.run_id, version, packed)
+        pieces = None if packed is None else [packed]
+        remember(connection, writer.partition, writer.run_id, version, pieces)
         note_held(connection, self._taken.partition, writer.run_id, self._taken.at, held)
         outcome = COMPLETE if complete and not held else PARTIAL
         return EnteredList(outcome, quotes, writer.counts, held, self._changes())
