@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ PARTITION = f"aws-ec2/{REGION}"
 
 def main() -> None:
     """Look once."""
+    atexit.register(gc.freeze)  # as breakeven.cli.main does
     file, url, day, *same = sys.argv[1:]
     engine = open_book(url)
     with engine.begin() as connection:
@@ -49,7 +52,7 @@ def main() -> None:
 
 def _chunks(file: Path) -> Iterator[bytes]:
     with file.open("rb") as source:
-        while chunk := source.read(1 << 17):
+        while chunk := source.read(1 << 16):
             yield chunk
 
 

@@ -21,12 +21,15 @@ from datetime import datetime
 from itertools import chain, islice, repeat
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, CursorResult, insert, literal, select, update
+from sqlalchemy import Connection, CursorResult, func, insert, literal, select, update
 
 from pricebook.quote import CANCELLED, OBSERVED, Series
 from pricebook.series import series_key
 from pricebook.tables import ListMemory, Partition, Run
 from pricebook.types import Instant
+
+Buffer: TypeAlias = Any
+"""What holds bytes: bytes, an array, a view."""
 
 Key: TypeAlias = tuple[str, ...]
 """A series by the columns `KEY`."""
@@ -104,15 +107,34 @@ def last_list(connection: Connection, partition: str) -> Remembered | None:
 
 
 def remember(
-    connection: Connection, partition: int, run_id: int, version: str, memory: bytes | None
+    connection: Connection,
+    partition: int,
+    run_id: int,
+    version: str,
+    memory: Sequence[Buffer] | None,
 ) -> None:
-    """Keep what is to be known when the next list comes; `memory` None: as before."""
+    """Keep what is to be known when the next list comes, its memory in pieces; None: as before."""
+    is_sqlite = connection.dialect.name == "sqlite"
     values: dict[str, Any] = {"run_id": run_id, "version": version}
     if memory is not None:
-        values["memory"] = memory
+        values["memory"] = b"" if is_sqlite else b"".join(memory)
     known = update(ListMemory).where(ListMemory.partition_id == partition)
     if connection.execute(known.values(**values)).rowcount == 0:
         connection.execute(insert(ListMemory).values(partition_id=partition, **values))
+    if memory and is_sqlite:
+        _fill(connection, partition, memory)
+
+
+def _fill(connection: Connection, partition: int, memory: Sequence[Buffer]) -> None:
+    """Write an emptied memory piece by piece: it takes the pages that it had, which a larger one
+    beside it would not, and SQLite doesn't hold it twice more, as it does a parameter."""
+    size = sum(memoryview(piece).nbytes for piece in memory)
+    known = update(ListMemory).where(ListMemory.partition_id == partition)
+    connection.execute(known.values(memory=func.zeroblob(size)))
+    driver: Any = connection.connection.driver_connection
+    with driver.blobopen(ListMemory.__tablename__, "memory", partition) as blob:
+        for piece in memory:
+            blob.write(piece)
 
 
 def outcome_of(connection: Connection, run_id: int | None) -> str:

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -21,15 +23,15 @@ from sqlalchemy import Engine, text
 
 from breakeven.demo.world import PageServer
 from pricebook.book import as_of, partition_id
-from pricebook.bulk import Counts, Remembered, key_of, last_list, remembered
+from pricebook.bulk import Counts, Remembered, key_of, last_list, remember, remembered
 from pricebook.config import load
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote, Series, SetAside
-from pricebook.runs import Fetched, last_fetch
+from pricebook.runs import Fetched, last_fetch, note_run
 from pricebook.schema import connect, open_book
 from pricebook.series import Filter
 from scraper.aws import line_memory
-from scraper.aws.line_memory import Comparison, Memory, compare
+from scraper.aws.line_memory import NO_DATE, Comparison, Memory, compare
 from scraper.aws.list_entry import EnteredList, TakenList, compare_list, enter_list
 from scraper.aws.list_file import ListHead
 from scraper.aws.settings import AwsSettings
@@ -454,12 +456,12 @@ def test_what_is_new_and_gone_is_found_in_any_order(
         assert set(old) - set(new) == {number - 1 for number in found.gone} - set(fresh)
         known = [number for at, number in enumerate(new) if at not in set(found.fresh)]
         assert [number + 1 for number in known] == [n for n in found.memory.numbers if n]
-        assert Memory.unpack(found.memory.pack()) == found.memory
+        assert Memory.unpack(b"".join(found.memory.pieces())) == found.memory
 
 
 def compared(numbers: list[int], before: Memory, size: int) -> Comparison:
     raw = b"".join(b"%d\n" % number for number in numbers)
-    return compare(pieces(raw, size), before, bytes, b"columns.", "x")
+    return compare(pieces(raw, size), before, NO_DATE, 1, "x")
 
 
 def remembered_lines(numbers: list[int], size: int) -> Memory:
@@ -470,6 +472,78 @@ def remembered_lines(numbers: list[int], size: int) -> Memory:
         return found.memory
 
 
+@settings(max_examples=200, deadline=None)
+@given(old=lines_of_a_list, new=lines_of_a_list, others=st.sets(st.integers(0, 400)))
+def test_a_list_is_the_same_as_itself(old: list[int], new: list[int], others: set[int]) -> None:
+    """However its memory came about: read anew, or from a list of which some lines are others."""
+    for again in (new, [number + 500 * (number in others) for number in old]):
+        with closing(compared(again, remembered_lines(old, 700), 700)) as found:
+            assert Counter(again) >= Counter(int(line) for line in found.fresh_lines())
+            memory = found.memory
+        with closing(compared(again, memory, 300)) as found:
+            assert [] == list(found.fresh_lines())
+            assert set() == found.gone
+            assert memory == found.memory
+
+
+DAYS = (b"2026-09-10", b"2026-09-11")
+
+
+def dated(prices: Sequence[int], day: bytes) -> list[bytes]:
+    """Lines with a date in a cell and another one in words."""
+    return [b'"of %b","%b","%d"\n' % (DAYS[0], day, price) for price in prices]
+
+
+def fresh_of(before: Sequence[bytes], after: Sequence[bytes]) -> list[bytes]:
+    """What a list of the first day and one of the second differ in."""
+    with closing(compare([b"".join(before)], Memory(), DAYS[0], 1, "x")) as found:
+        memory = found.memory
+    with closing(compare([b"".join(after)], memory, DAYS[1], 1, "x")) as found:
+        return list(found.fresh_lines())
+
+
+def test_a_price_is_found_among_dates_that_all_moved() -> None:
+    """One as long as it was, one that is longer, and one that is new."""
+    prices = list(range(100, 200))
+    after = [*prices[:20], 999, *prices[21:50], 1000, *prices[51:], 300]
+    expected = dated([999, 1000, 300], DAYS[1])
+    assert expected == fresh_of(dated(prices, DAYS[0]), dated(after, DAYS[1]))
+
+
+@pytest.mark.parametrize("quoted", [b'"2026-09-01"', b'"2026-09-12"', b'"as always."'])
+def test_what_stands_in_the_place_of_the_date_is_not_asked(quoted: bytes) -> None:
+    """A rate's date may stay behind while the others move; next to it a price is found."""
+    before, after = (dated(range(100, 200), day) for day in DAYS)
+    after[20] = after[20].replace(b'"%b"' % DAYS[1], quoted)
+    assert [] == fresh_of(before, after)
+    after[60] = after[60].replace(b'"160"', b'"161"')
+    assert [after[60]] == fresh_of(before, after)
+
+
+def test_a_date_in_words_is_as_good_as_any_word() -> None:
+    """Only a cell that is nothing but the date may change with it."""
+    before = [b'"of %b","1"\n' % DAYS[0]] * 3
+    after = [b'"of %b","1"\n' % DAYS[1]] * 3
+    assert after == fresh_of(before, after)
+
+
+def test_a_line_may_be_longer_than_places_are_kept_for() -> None:
+    """Beyond 64 KB in a block dates are sought instead."""
+    long = b'"%b"' % (b"-" * 70_000)
+    before, after = ([long + line for line in dated([1, 2], day)] for day in DAYS)
+    assert [] == fresh_of(before, after)
+    after[1] = after[1].replace(b'"2"', b'"3"')
+    assert after[1:] == fresh_of(before, after)
+
+
+def test_a_memory_of_another_format_is_none() -> None:
+    """A list is read anew rather than by what was meant otherwise."""
+    packed = b"".join(remembered_lines([1, 2, 3], 700).pieces())
+    assert 3 == len(Memory.unpack(packed))
+    assert Memory() == Memory.unpack(b"lines 1\n" + packed[8:])
+    assert Memory() == Memory.unpack(bytes(100))
+
+
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of tests have many blocks, and lose their way soon."""
@@ -477,6 +551,31 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_memory, "_WINDOW_BYTES", 300)
     monkeypatch.setattr(line_memory, "_AHEAD", 8)
     monkeypatch.setattr(line_memory, "_LOST", 50)
+
+
+def test_a_list_is_read_anew_where_its_memory_is_of_another_format(sqlite_book: Engine) -> None:
+    """As an older breakeven has left it: what changed is found, and what is gone."""
+    bulk = Bulk(sqlite_book)
+    bulk.look(LIST)
+    with sqlite_book.begin() as connection:
+        connection.execute(text("UPDATE list_memory SET memory = zeroblob(100)"))
+    changed = [Row("m5.large", "0.1"), LIST[1]]
+    few = GateSettings(max_drop_of_count=Decimal("0.5"))
+    assert Counts(changed=1) == bulk.look(changed, few).counts
+    assert Counts(withdrawn=1) == bulk.look(changed).counts
+
+
+def test_the_memory_of_a_list_may_grow_and_shrink(book: Engine) -> None:
+    """Written in the place of the last one, it is as it was given; None leaves it as it is."""
+    with book.begin() as connection:
+        partition = partition_id(connection, PARTITION)
+        run = note_run(connection, PARTITION, START, "complete", quotes=0)
+        for size in (0, 10, 100_000, 20_000, 300_000):
+            pieces = (b"%d" % size, array("Q", range(size)))
+            remember(connection, partition, run, "first", pieces)
+            assert ("first", run, b"".join(pieces)) == remembered(connection, partition)
+            remember(connection, partition, run, "later", None)
+            assert ("later", run, b"".join(pieces)) == remembered(connection, partition)
 
 
 def test_only_what_changed_is_read_and_kept(

@@ -2,13 +2,13 @@
 
 A list has hundreds of megabytes and hardly changes, but every publication moves its dates. So the
 dates are masked, lines are known by digests, and runs of lines by one digest for all of them: what
-follows the old list run by run is never even split into lines. Nothing is assumed about a line's
-contents, nor about their order: lines that moved are found again.
+follows the old list run by run is never even split into lines. Nothing is assumed about the order
+of lines: those that moved are found again. Of their contents this: a quoted cell that held the date
+of the publication tells no price, so what stands there next isn't asked.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import struct
 from array import array
@@ -20,96 +20,124 @@ from itertools import accumulate
 from tempfile import SpooledTemporaryFile
 from typing import Any, TypeAlias
 
+from xxhash import xxh3_64_intdigest
+
 from pricebook.errors import DocumentRefused
 
-Mask: TypeAlias = Callable[[bytes], bytes]
-"""Blanks what moves with every publication; what it gives is as long as what it got."""
+_Line: TypeAlias = tuple[int, bytes]
+"""Digest and content."""
 
-_Line: TypeAlias = tuple[bytes, bytes, bytes]
-"""Digest, content, content masked."""
-
-DIGEST_BYTES = 8
-"""One line in 2^64 that changed would be taken for unchanged: a list has some 10^6."""
-FORGOTTEN = bytes(DIGEST_BYTES)
+NO_DATE = b"0000-00-00"
+"""What masks the date of a publication: it is as long."""
+_NO_CELL = b'"%b"' % NO_DATE
+FORGOTTEN = 0
 """The digest of a line, or a block, that shall be read again from the next list."""
 
-_BLOCK_BYTES = 8192
-_WINDOW_BYTES = 1 << 17
+_FORMAT = b"lines 2\n"
+"""To be changed with what stands in a memory, or how: then older ones are as good as none."""
+_BLOCK_BYTES = 12_288
+"""Smaller ones take more steps, larger ones more lines a change: 8 to 16 KB cost the same."""
+_WINDOW_BYTES = 1 << 16
+"""More at once is slower: it no longer stays in the processor's cache."""
 _AHEAD = 64
 """How many blocks ahead the place is sought from which the lists go on alike."""
 _LOST = 20_000
 """After so many lines without such a place the list is taken to be in another order."""
-_IN_MEMORY = 8 << 20
-_HEADER = struct.Struct("<8sQQ")
+_HELD = 1000
+"""Lines that differ in an otherwise equal stretch, before it is copied."""
+_IN_MEMORY = 1 << 20
+_HEADER = struct.Struct("<8s4Q")
+_CODES = "QIQIIHH"
+"""What the arrays of a memory hold, in their order: integers of 64, 32 and 16 bits."""
+_FARTHEST = 0xFFFF
+"""The last place of a date in a block that is remembered: 16 bits."""
+_put = struct.Struct(f"{len(NO_DATE)}s").pack_into  # half the time of assigning to a slice
 
 
-def digest_of(content: bytes | memoryview) -> bytes:
-    """What lines and blocks are known by. SHA-1: of what Python brings along, the fastest on any
-    machine that isn't broken on purpose; who could forge a list needs no collision."""
-    return hashlib.sha1(content, usedforsecurity=False).digest()[:DIGEST_BYTES]
+digest_of: Callable[[bytes | bytearray | memoryview], int] = xxh3_64_intdigest
+"""What lines and blocks are known by: one of 2^64 that changed would be taken for unchanged, and a
+list has some 10^6 lines. No defence against whoever forges a list: he needs none."""
 
 
 @dataclass(slots=True)
 class Memory:
-    """The lines of a list in their order: of each its digest and a number (what it stands for),
-    and the blocks that they make up: bytes, lines and digest of each.
+    """The lines of a list in their order: of each its digest and a number (what it stands for);
+    the blocks that they make up: digest, bytes, lines and dates of each; and where in its block
+    each of the dates stands.
 
-    Digests stand one behind the other in a bytearray, integers in an array of 32 bits; unpacked,
-    both are views.
+    All are arrays; unpacked, they are views.
     """
 
-    columns: bytes = FORGOTTEN
+    columns: int = FORGOTTEN
     """Digest of what the lines were read by: of other columns nothing is known."""
-    lines: Any = field(default_factory=bytearray)
+    lines: Any = field(default_factory=lambda: array("Q"))
     numbers: Any = field(default_factory=lambda: array("I"))
-    blocks: Any = field(default_factory=bytearray)
+    blocks: Any = field(default_factory=lambda: array("Q"))
     sizes: Any = field(default_factory=lambda: array("I"))
     counts: Any = field(default_factory=lambda: array("I"))
+    dates: Any = field(default_factory=lambda: array("H"))
+    places: Any = field(default_factory=lambda: array("H"))
 
     def __len__(self) -> int:
         return len(self.numbers)
-
-    def digest(self, position: int) -> bytes:
-        """The digest of the line there."""
-        return bytes(self.lines[position * DIGEST_BYTES : (position + 1) * DIGEST_BYTES])
 
     def forget(self, positions: Iterable[int]) -> None:
         """Let these lines count as new in the next list, and stand for nothing."""
         ends = list(accumulate(self.counts))
         for position in positions:
             self.numbers[position] = 0
-            _set_digest(self.lines, position, FORGOTTEN)
-            _set_digest(self.blocks, bisect_right(ends, position), FORGOTTEN)
+            self.lines[position] = FORGOTTEN
+            self.blocks[bisect_right(ends, position)] = FORGOTTEN
 
     def forget_numbers(self, numbers: Collection[int]) -> None:
         """Forget the lines that stand for these."""
         if numbers:
             self.forget([at for at, number in enumerate(self.numbers) if number in numbers])
 
-    def pack(self) -> bytes:
-        """As the book keeps it: 12 bytes a line and a little more."""
-        header = _HEADER.pack(self.columns, len(self.numbers), len(self.sizes))
-        parts = (header, self.lines, self.numbers, self.blocks, self.sizes, self.counts)
-        return b"".join(parts)
+    def add_block(self, content: bytes, lines: int, cell: bytes) -> None:
+        """Note that the last lines make up a block; `cell`: what is masked in it."""
+        places = _places(content, cell)
+        self.blocks.append(digest_of(_masked(content, places)))
+        self.sizes.append(len(content))
+        self.counts.append(lines)
+        self.dates.append(len(places))
+        self.places.extend(places)
+
+    def copy(self, other: Memory, lines: slice, blocks: slice, places: slice) -> None:
+        """Add these of another memory."""
+        parts = (lines, lines, blocks, blocks, blocks, blocks, places)
+        for own, theirs, part in zip(self._arrays, other._arrays, parts, strict=True):
+            view: Any = memoryview(theirs[part])
+            own.frombytes(view.cast("B"))
+
+    @property
+    def _arrays(self) -> tuple[Any, ...]:
+        of_lines = (self.lines, self.numbers)
+        of_blocks = (self.blocks, self.sizes, self.counts, self.dates)
+        return (*of_lines, *of_blocks, self.places)
+
+    def pieces(self) -> tuple[Any, ...]:
+        """As the book keeps it, one behind the other: 14 bytes a line and a little more."""
+        lengths = (len(self.lines), len(self.blocks), len(self.places))
+        return (_HEADER.pack(_FORMAT, self.columns, *lengths), *self._arrays)
 
     @classmethod
     def unpack(cls, packed: bytes) -> Memory:
-        """The inverse of `pack`, to be read only: it lies in those bytes and takes no others."""
-        columns, lines, blocks = _HEADER.unpack_from(packed)
-        view, at, found = memoryview(packed), _HEADER.size, []
-        for size in (
-            DIGEST_BYTES * lines,
-            4 * lines,
-            DIGEST_BYTES * blocks,
-            4 * blocks,
-            4 * blocks,
-        ):
-            found.append(view[at : at + size])
-            at += size
-        digests, numbers, of_blocks, sizes, counts = found
-        return cls(
-            columns, digests, numbers.cast("I"), of_blocks, sizes.cast("I"), counts.cast("I")
-        )
+        """The inverse of `pieces`, to be read only: it lies in those bytes and takes no others.
+
+        Nothing is known from what was packed in another format.
+        """
+        if not packed.startswith(_FORMAT):
+            return cls()
+        _, columns, lines, blocks, places = _HEADER.unpack_from(packed)
+        lengths = (lines, lines, blocks, blocks, blocks, blocks, places)
+        view: Any = memoryview(packed)
+        at, views = _HEADER.size, []
+        for code, length in zip(_CODES, lengths, strict=True):
+            end = at + length * struct.calcsize(code)
+            views.append(view[at:end].cast(code))
+            at = end
+        return cls(columns, *views)
 
 
 @dataclass(slots=True)
@@ -159,21 +187,21 @@ class Comparison:
 
 
 def compare(
-    chunks: Iterable[bytes], old: Memory, mask: Mask, columns: bytes, source: str
+    chunks: Iterable[bytes], old: Memory, date: bytes, columns: int, source: str
 ) -> Comparison:
     """Compare the rows of a list that comes in pieces with the last list.
 
-    DocumentRefused when the last row has no end. Memory: 12 bytes for each line of both lists and
+    `date` is that of the publication, as quoted cells of rows have it; `NO_DATE` when it has none.
+    DocumentRefused when the last row has no end. Memory: 14 bytes for each line of both lists and
     a few megabytes; where the lines are in another order, some 100 bytes for each.
     """
-    walk = _Walk(old if old.columns == columns else Memory(), mask, columns)
+    walk = _Walk(old if old.columns == columns else Memory(), date, columns)
     with ExitStack() as on_error:
         on_error.callback(walk.found.close)
         rest = b""
         for window in _windows(chunks):
             content = rest + window
-            done = walk.take(content[: content.rfind(b"\n") + 1])
-            rest = content[done:]
+            rest = content[walk.take(content) :]
         if rest and not rest.endswith(b"\n"):
             raise DocumentRefused(f"{source}: the price list breaks off within a line")
         walk.end(rest)
@@ -196,166 +224,225 @@ class _Walk:
     """Goes through both lists side by side: by blocks as long as they are the same, else by lines
     up to a place from which they go on alike. `found` is complete after `end`."""
 
-    def __init__(self, old: Memory, mask: Mask, columns: bytes) -> None:
-        self._old, self._mask = old, mask
-        self._starts = array("I", accumulate(old.counts, initial=0))
-        self._firsts = [old.digest(position) for position in self._starts[:-1]]
-        self._block = self._position = 0
-        """Where in the old list we are: the block, and its first line."""
+    def __init__(self, old: Memory, date: bytes, columns: int) -> None:
+        self._old, self._cell = old, b'"%b"' % date
+        self._starts: array[int] = array("I", accumulate(old.counts, initial=0))
+        """The first line of each old block."""
+        self._dated: array[int] = array("I", accumulate(old.dates, initial=0))
+        """Its first place of a date."""
+        self._block = self._kept = 0
+        """The old block where we are, and the first that isn't in the new memory yet."""
+        self._others: dict[int, int] = {}
+        self._other_blocks: dict[int, int] = {}
+        """The digests of what has changed in the old blocks since `_kept`."""
         self._astray: list[_Line] = []
         """The lines since the lists parted."""
-        self._ways_back: dict[bytes, int] | None = None
-        """The next blocks by their first lines; None while the lists are alike."""
-        self._unordered: dict[bytes, int] | None = None if len(old) else {}
+        self._ways_back: dict[int, int] | None = None
+        """The next blocks by their first lines; None unless the lists have parted."""
+        self._unordered: dict[int, int] | None = None if len(old) else {}
         """The positions of all old lines that weren't met yet, once the order is lost."""
         self.found = Comparison(Memory(columns), had_memory=len(old) > 0)
 
     def take(self, content: bytes) -> int:
-        """Compare whole lines; gives how many of their bytes are done with."""
-        masked = self._mask(content)
+        """Compare the lines that are whole; gives how many bytes are done with."""
         at = 0
         while self._unordered is None:
             if self._ways_back is None:
-                at = self._follow(masked, at)
-                if self._block < len(self._old.sizes) and self._reaches_past(at, len(masked)):
+                at = self._follow(content, at)
+                if self._reaches_past(at, len(content)):
                     return at
                 self._part()
-            if at == len(content):
+            at = self._seek(content, at)
+            if self._ways_back is not None:
                 return at
-            at = self._seek(content, masked, at)
+        end = max(at, content.rfind(b"\n") + 1)
         if self._unordered:
-            self._match(_lines(content[at:], masked[at:]), self._unordered)
+            self._match(self._lines(content[at:end]), self._unordered)
         else:
-            self._add(content[at:], _ended(masked[at:]))
-        return len(content)
+            self._add(content[at:end])
+        return end
 
     def end(self, content: bytes) -> None:
         """The last lines, shorter than a block, and what the old list has beyond them."""
-        lines = [*self._astray, *_lines(content, self._mask(content))]
+        self._keep()
         known = self._positions(len(self._old)) if self._unordered is None else self._unordered
-        self._match(lines, known)
+        self._match([*self._astray, *self._lines(content)], known)
         self._lose(known.values())
         self.found.gone.discard(0)
 
     def _reaches_past(self, at: int, end: int) -> bool:
-        size: int = self._old.sizes[self._block]
-        return at + size > end
+        """Whether the block where we are isn't there as a whole."""
+        sizes: Sequence[int] = self._old.sizes
+        return self._block < len(sizes) and at + sizes[self._block] > end
 
-    def _follow(self, masked: bytes, at: int) -> int:
-        """Past the blocks that are the same."""
-        view, sizes, blocks = memoryview(masked), self._old.sizes, self._old.blocks
-        block = self._block
-        while block < len(sizes):
-            end, start = at + sizes[block], block * DIGEST_BYTES
-            if end > len(view):
-                break
-            if digest_of(view[at:end]) != blocks[start : start + DIGEST_BYTES]:
-                break
+    def _follow(self, content: bytes, at: int) -> int:
+        """Past the blocks that are the same, or nearly. The work of a day is done here."""
+        old, dated, block, view = self._old, self._dated, self._block, memoryview(content)
+        sizes, blocks, places = old.sizes, old.blocks, old.places
+        while block < len(sizes) and (end := at + sizes[block]) <= len(view):
+            masked = bytearray(view[at:end])
+            for place in places[dated[block] : dated[block + 1]]:
+                _put(masked, place, NO_DATE)
+            if digest_of(masked) != blocks[block]:
+                self._block = block
+                if not self._patch(content[at:end], bytes(masked)):
+                    return at
             at, block = end, block + 1
-        self._keep(block)
+        self._block = block
         return at
 
-    def _keep(self, end: int) -> None:
+    def _patch(self, content: bytes, masked: bytes) -> bool:
+        """Past the old block where we are, if only some of its lines are others and none longer:
+        so it is with nearly every price that changes."""
+        start, end = self._starts[self._block : self._block + 2]
+        *lines, rest = masked.split(b"\n")
+        if rest or len(lines) != end - start:
+            return False
+        digests = list(map(digest_of, lines))
+        pairs = enumerate(zip(digests, self._old.lines[start:end], strict=True))
+        others = [place for place, (new, old) in pairs if new != old]
+        if 2 * len(others) > len(lines) or any(self._cell in lines[place] for place in others):
+            return False
+        for place in others:
+            line = content.split(b"\n", place + 1)[place]
+            self._note_other(start + place, digests[place], line + b"\n")
+        self._other_blocks[self._block] = digest_of(masked)
+        self._block += 1
+        if len(self._others) > _HELD:
+            self._keep()
+        return True
+
+    def _note_other(self, position: int, digest: int, line: bytes) -> None:
+        """A line that stands in the place of an old one."""
+        self._others[position] = digest
+        self.found.fresh.append(self._new_position(position))
+        self.found.gone.add(self._old.numbers[position])
+        self.found.spool.write(line)
+
+    def _new_position(self, position: int) -> int:
+        """Where an old line that is kept stands in the new list."""
+        return len(self.found.memory) + position - self._starts[self._kept]
+
+    def _keep(self) -> None:
         """Remember the old list's blocks up to this one as the new one's."""
-        old, new, first = self._old, self.found.memory, self._block
-        start, stop = self._position, self._starts[end]
-        new.lines += old.lines[start * DIGEST_BYTES : stop * DIGEST_BYTES]
-        new.numbers.frombytes(_as_bytes(old.numbers[start:stop]))
-        new.blocks += old.blocks[first * DIGEST_BYTES : end * DIGEST_BYTES]
-        new.sizes.frombytes(_as_bytes(old.sizes[first:end]))
-        new.counts.frombytes(_as_bytes(old.counts[first:end]))
-        self._block, self._position = end, stop
+        memory, start, stop = self.found.memory, self._kept, self._block
+        first = len(memory.blocks)
+        others = [(self._new_position(old), digest) for old, digest in self._others.items()]
+        lines, places = (slice(of[start], of[stop]) for of in (self._starts, self._dated))
+        memory.copy(self._old, lines, slice(start, stop), places)
+        for position, digest in others:
+            memory.lines[position], memory.numbers[position] = digest, 0
+        for block, digest in self._other_blocks.items():
+            memory.blocks[first + block - start] = digest
+        self._others.clear()
+        self._other_blocks.clear()
+        self._kept = stop
 
     def _part(self) -> None:
         """Note by which lines the lists may come together again."""
         end = min(self._block + _AHEAD, len(self._old.sizes))
         ahead = range(end - 1, self._block - 1, -1)  # of two that begin alike the nearer one counts
-        firsts = self._firsts[self._block : end]
-        self._ways_back = dict(zip(reversed(firsts), ahead, strict=True))
+        self._ways_back = {self._old.lines[self._starts[block]]: block for block in ahead}
 
-    def _seek(self, content: bytes, masked: bytes, at: int) -> int:
+    def _seek(self, content: bytes, at: int) -> int:
         """Line by line, up to a place from which the lists may go on alike."""
         ways_back = self._ways_back or {}
-        while at < len(content):
-            end = content.index(b"\n", at) + 1
-            digest = digest_of(masked[at:end])
+        while end := content.find(b"\n", at) + 1:
+            line = content[at:end]
+            (digest,) = _digests(line.replace(self._cell, _NO_CELL))
             block = ways_back.get(digest)
             # At the very line where they parted they don't.
             if block is not None and (self._astray or block != self._block):
                 self._meet(block)
                 return at
-            self._astray.append((digest, content[at:end], masked[at:end]))
+            self._astray.append((digest, line))
             at = end
         if len(self._astray) > _LOST:
-            self._unordered = self._positions(len(self._old))
-            self._match(self._astray, self._unordered)
-            self._astray = []
+            self._lose_order()
         return at
 
     def _meet(self, block: int) -> None:
         """Settle what came since the lists parted, against what the old one has up to here."""
-        position = self._starts[block]
-        known = self._positions(position)
+        self._keep()
+        known = self._positions(self._starts[block])
         self._match(self._astray, known)
         self._lose(known.values())
-        self._block, self._position = block, position
+        self._block = self._kept = block
         self._astray, self._ways_back = [], None
 
-    def _positions(self, end: int) -> dict[bytes, int]:
+    def _lose_order(self) -> None:
+        """From here on every line is sought among all that are left."""
+        self._keep()
+        self._unordered = self._positions(len(self._old))
+        self._match(self._astray, self._unordered)
+        self._astray, self._ways_back = [], None
+
+    def _positions(self, end: int) -> dict[int, int]:
         """The old lines from here to there, by digest."""
-        return {self._old.digest(position): position for position in range(self._position, end)}
+        start = self._starts[self._block]
+        return dict(zip(self._old.lines[start:end], range(start, end), strict=True))
 
     def _lose(self, positions: Iterable[int]) -> None:
         self.found.gone.update(self._old.numbers[position] for position in positions)
 
-    def _match(self, lines: Sequence[_Line], known: dict[bytes, int]) -> None:
+    def _lines(self, content: bytes) -> list[_Line]:
+        digests = _digests(content.replace(self._cell, _NO_CELL))
+        return list(zip(digests, _ended(content), strict=True))
+
+    def _match(self, lines: Sequence[_Line], known: dict[int, int]) -> None:
         """Remember these lines; those that are not among the known ones are fresh."""
         memory, fresh = self.found.memory, []
-        for digest, content, _ in lines:
+        for digest, content in lines:
             position = known.pop(digest, None)
             if position is None:
                 self.found.fresh.append(len(memory))
                 fresh.append(content)
-            memory.lines += digest
+            memory.lines.append(digest)
             memory.numbers.append(0 if position is None else self._old.numbers[position])
         self.found.spool.write(b"".join(fresh))
-        _add_blocks(memory, [masked for _, _, masked in lines])
+        self._add_blocks([content for _, content in lines])
 
-    def _add(self, content: bytes, masked: list[bytes]) -> None:
+    def _add(self, content: bytes) -> None:
         """Remember lines of which none can be known."""
-        memory, found, first = self.found.memory, self.found, len(self.found.memory)
+        memory, found, lines = self.found.memory, self.found, self._lines(content)
+        first = len(memory)
         found.spool.write(content)
-        found.fresh.extend(range(first, first + len(masked)))
-        memory.numbers.frombytes(bytes(memory.numbers.itemsize * len(masked)))
-        memory.lines += b"".join([digest_of(line) for line in masked])
-        _add_blocks(memory, masked)
+        found.fresh.extend(range(first, first + len(lines)))
+        memory.lines.extend([digest for digest, _ in lines])
+        memory.numbers.frombytes(bytes(memory.numbers.itemsize * len(lines)))
+        self._add_blocks([line for _, line in lines])
+
+    def _add_blocks(self, lines: Sequence[bytes]) -> None:
+        """Make blocks of the lines that were remembered last."""
+        start = size = 0
+        for end, line in enumerate(lines, 1):
+            size += len(line)
+            if size >= _BLOCK_BYTES or end == len(lines):
+                self.found.memory.add_block(b"".join(lines[start:end]), end - start, self._cell)
+                start, size = end, 0
 
 
-def _lines(content: bytes, masked: bytes) -> list[_Line]:
-    pairs = zip(_ended(content), _ended(masked), strict=True)
-    return [(digest_of(blank), line, blank) for line, blank in pairs]
+def _digests(masked: bytes) -> list[int]:
+    """Of each line; not by splitlines, which ends lines at a carriage return, too."""
+    return [digest_of(line) for line in masked.split(b"\n")[:-1]]
 
 
 def _ended(content: bytes) -> list[bytes]:
-    # Not by splitlines, which ends lines at a carriage return, too.
     return [line + b"\n" for line in content.split(b"\n")[:-1]]
 
 
-def _add_blocks(memory: Memory, lines: Sequence[bytes]) -> None:
-    """Make blocks of the lines that were remembered last."""
-    start = size = 0
-    for end, line in enumerate(lines, 1):
-        size += len(line)
-        if size >= _BLOCK_BYTES or end == len(lines):
-            memory.blocks += digest_of(b"".join(lines[start:end]))
-            memory.sizes.append(size)
-            memory.counts.append(end - start)
-            start, size = end, 0
+def _places(content: bytes, cell: bytes) -> array[int]:
+    """Where the date stands in a block, as far as that is remembered."""
+    found, at = array("H"), content.find(cell) + 1
+    while 0 < at <= _FARTHEST:
+        found.append(at)
+        at = content.find(cell, at) + 1
+    return found
 
 
-def _as_bytes(integers: Any) -> memoryview:
-    return memoryview(integers).cast("B")
-
-
-def _set_digest(digests: bytearray, place: int, digest: bytes) -> None:
-    digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES] = digest
+def _masked(content: bytes | memoryview, places: Iterable[int]) -> bytearray:
+    """A block with the date masked in these places."""
+    masked = bytearray(content)
+    for place in places:
+        _put(masked, place, NO_DATE)
+    return masked

@@ -45,7 +45,7 @@ from pricebook.runs import (
     pending,
     rejected,
 )
-from scraper.aws.line_memory import Comparison, Memory, compare, digest_of
+from scraper.aws.line_memory import NO_DATE, Comparison, Memory, compare, digest_of
 from scraper.aws.list_file import ListHead
 from scraper.aws.whole_list import Rate, RowReader
 from scraper.settings import GateSettings
@@ -59,7 +59,6 @@ _OFFER = "AmazonEC2"
 
 _HEAD_BYTES = 65_536
 _PUBLISHED = re.compile(rb'Publication Date"?,"?(\d{4}-\d\d-\d\d)')
-_NO_DATE = b"0000-00-00"
 _BATCH = 5000
 _MOST_JUMPS = 1000
 """More than that at once is no news but a misprint, or a mistake of ours: it is refused whole."""
@@ -108,13 +107,9 @@ def compare_list(
     head, rows = _beheaded(iter(chunks), source)
     columns = digest_of(RowReader(head, region).columns)
     old = Memory.unpack(last) if last else Memory()
-    date = _PUBLISHED.search(b"\n".join(head.lines))
-
-    def without_date(content: bytes) -> bytes:
-        # AWS moves the dates of most rates to that of the publication.
-        return content.replace(date[1], _NO_DATE) if date else content
-
-    return head, compare(rows, old, without_date, columns, source)
+    # AWS moves the dates of most rates to that of the publication.
+    published = _PUBLISHED.search(b"\n".join(head.lines))
+    return head, compare(rows, old, published[1] if published else NO_DATE, columns, source)
 
 
 def _beheaded(chunks: Iterator[bytes], source: str) -> tuple[ListHead, Iterator[bytes]]:
@@ -401,10 +396,10 @@ class _Entry:
         again = not complete or any(one.curable for one in held)
         version = "" if again else self._taken.version
         changed = self._found.is_new or self._forget
-        packed = memory.pack() if changed else None
-        del memory  # ten megabytes for 10^6 lines, and the database wants as much for a moment
-        self._found.memory = Memory()
-        remember(connection, writer.partition, writer.run_id, version, packed)
+        remember(
+            *(connection, writer.partition, writer.run_id, version),
+            memory.pieces() if changed else None,
+        )
         note_held(connection, self._taken.partition, writer.run_id, self._taken.at, held)
         outcome = COMPLETE if complete and not held else PARTIAL
         return EnteredList(outcome, quotes, writer.counts, held, self._changes())
