@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, TypeAlias
 from sqlalchemy import Connection, CursorResult, func, insert, literal, select, update
 
 from pricebook.quote import CANCELLED, OBSERVED, Series
-from pricebook.series import series_key
+from pricebook.series import series_from, series_key
 from pricebook.tables import ListMemory, Partition, Run
 from pricebook.types import Instant
 
@@ -87,6 +87,12 @@ def key_of(series: Series) -> Key:
     """The columns `KEY` of a series."""
     row = series_key(series)
     return tuple(row[name] for name in KEY)
+
+
+def series_of_key(key: Key) -> Series:
+    """The series with these columns."""
+    product, seller, *rest = key
+    return series_from(seller, product, *rest)
 
 
 def remembered(

@@ -6,7 +6,6 @@ names the nearest one that exists. Each floor reads the tables that are its own.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -176,6 +175,8 @@ class Secret:
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
+    import difflib  # slow to load, and only for who mistypes
+
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 

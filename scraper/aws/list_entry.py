@@ -32,9 +32,11 @@ from pricebook.bulk import (
     outcome_of,
     remember,
     remembered,
+    series_of_key,
 )
 from pricebook.errors import DocumentRefused
-from pricebook.quote import OBSERVED, Price, Quote, Series, SetAside, from_ticks, to_ticks
+from pricebook.question import amount
+from pricebook.quote import OBSERVED, Price, Quote, Series, SetAside, to_ticks
 from pricebook.runs import (
     Fetched,
     Held,
@@ -168,6 +170,7 @@ class _Moved(NamedTuple):
     """A series that cost something else until now, and the row that says so."""
 
     standing: Standing
+    key: Key
     ticks: int
     row: int
 
@@ -254,7 +257,7 @@ class _Entry:
                 new[one.number] = one, ticks
                 self._new.append(row)
             elif one.amount != ticks:
-                self._moved[one.number] = _Moved(one, ticks, row)
+                self._moved[one.number] = _Moved(one, key, ticks, row)
             elif one.unseen or one.partition_id != self._writer.partition:
                 self._same[one.number] = one
         self._writer.enter(new.values())
@@ -358,9 +361,8 @@ class _Entry:
         return {self._reader.quote(line): row for row, line in lines if row in rows}
 
     def _price(self, quote: Quote, ticks: int | None) -> Price:
-        amount = None if ticks is None else from_ticks(ticks)
         at, source = self._taken.at, self._taken.partition
-        return Price(quote.series, amount, at, OBSERVED, at, source)
+        return Price(quote.series, amount(ticks), at, OBSERVED, at, source)
 
     def _hold(self, held: Mapping[int, gate.Held]) -> None:
         """Leave out what these rows say."""
@@ -407,12 +409,10 @@ class _Entry:
     def _changes(self) -> list[Change]:
         if len(self._moved) > _MOST_JUDGED:
             return []
-        moved = {one.row: one.standing.amount for one in self._moved.values()}
-        at = self._taken.at
         return [
-            Change(quote.series, None if before is None else from_ticks(before), quote.amount, at)
-            for quote, row in self._quotes(moved).items()
-            for before in [moved[row]]
+            Change(series_of_key(one.key), amount(one.standing.amount), amount(one.ticks), at)
+            for at in [self._taken.at]
+            for one in self._moved.values()
         ]
 
     def _is_of_today(self, number: int) -> bool:
