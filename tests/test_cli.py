@@ -656,6 +656,16 @@ def test_help_is_quick() -> None:
     assert "[0, 0] []\n" == found
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("hisory", " Did you mean 'history'?"), ("xyz", ""), ("Prices", " Did you")]
+)
+def test_a_command_that_is_none(name: str, hint: str) -> None:
+    """A misspelt command is answered with the nearest that there is."""
+    found = breakeven(name, "gpt")
+    assert (2, "") == (found.exit_code, found.stdout)
+    assert f"No such command {name!r}.{hint}" in found.stderr
+
+
 def test_help_names_every_command() -> None:
     """The list of commands is whole, and each has the first line of its own help, not cut."""
     lines = breakeven("--help").stdout.partition("Commands:\n")[2].splitlines()
