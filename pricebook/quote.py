@@ -81,6 +81,7 @@ QUALIFIERS = {
 TICKS_PER_UNIT = 10**10
 """The book counts 10^-10 currency units: AWS prints ten decimals, int64 holds $922 million."""
 
+_TICKS = Decimal(TICKS_PER_UNIT)
 _MAX_TICKS = 2**63 - 1
 
 
@@ -98,8 +99,8 @@ def to_ticks(amount: Decimal) -> int:
 
 def from_ticks(ticks: int) -> Decimal:
     """The amount that `to_ticks` made `ticks` of, without trailing zeros: 15, 0.075, 32.7726."""
-    whole, rest = divmod(ticks, 10**10)
-    return Decimal(ticks).scaleb(-10).normalize() if rest else Decimal(whole)
+    # Exact: no more digits than the ticks have, which are 19 at most.
+    return Decimal(ticks) / _TICKS
 
 
 def plain(amount: Decimal) -> Decimal:
