@@ -32,9 +32,9 @@ class App:
     @classmethod
     def open(cls, settings: Settings, clock: Clock | None = None) -> App:
         """Open the book and bring its schema up to date."""
-        app = cls(settings, clock=clock or Clock())
-        app.opened = app.engine
-        return app
+        from pricebook.schema import open_book
+
+        return cls(settings, open_book(settings.database_url), clock or Clock())
 
     @property
     def engine(self) -> Engine:
