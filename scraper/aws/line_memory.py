@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -33,8 +34,9 @@ _NO_CELL = b'"%b"' % NO_DATE
 FORGOTTEN = 0
 """The digest of a line, or a block, that shall be read again from the next list."""
 
-_FORMAT = b"lines 2\n"
-"""To be changed with what stands in a memory, or how: then older ones are as good as none."""
+_FORMAT = f"lines 2{sys.byteorder[0]}".encode()
+"""To be changed with what stands in a memory, or how: then older ones are as good as none, as are
+those of a machine whose integers begin at their other end."""
 _BLOCK_BYTES = 12_288
 """Smaller ones take more steps, larger ones more lines a change: 8 to 16 KB cost the same."""
 _WINDOW_BYTES = 1 << 16
