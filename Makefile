@@ -9,7 +9,7 @@ TESTS := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml requirements.lock
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
 	touch $@
 

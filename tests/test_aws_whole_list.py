@@ -510,14 +510,16 @@ def test_a_price_is_found_among_dates_that_all_moved() -> None:
     assert expected == fresh_of(dated(prices, DAYS[0]), dated(after, DAYS[1]))
 
 
-@pytest.mark.parametrize("quoted", [b'"2026-09-01"', b'"2026-09-12"', b'"as always."'])
-def test_what_stands_in_the_place_of_the_date_is_not_asked(quoted: bytes) -> None:
-    """A rate's date may stay behind while the others move; next to it a price is found."""
+@pytest.mark.parametrize(
+    "quoted", [b'"2026-09-01"', b'"2026-09-12"', b'"as always."', b'"a","b","cd"']
+)
+def test_what_stands_in_the_place_of_the_date_is_read(quoted: bytes) -> None:
+    """A rate's date may stay behind while the others move, or something else stands there."""
     before, after = (dated(range(100, 200), day) for day in DAYS)
     after[20] = after[20].replace(b'"%b"' % DAYS[1], quoted)
-    assert [] == fresh_of(before, after)
+    assert [after[20]] == fresh_of(before, after)
     after[60] = after[60].replace(b'"160"', b'"161"')
-    assert [after[60]] == fresh_of(before, after)
+    assert [after[20], after[60]] == fresh_of(before, after)
 
 
 def test_a_date_in_words_is_as_good_as_any_word() -> None:

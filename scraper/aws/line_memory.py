@@ -2,9 +2,8 @@
 
 A list has hundreds of megabytes and hardly changes, but every publication moves its dates. So the
 dates are masked, lines are known by digests, and runs of lines by one digest for all of them: what
-follows the old list run by run is never even split into lines. Nothing is assumed about the order
-of lines: those that moved are found again. Of their contents this: a quoted cell that held the date
-of the publication tells no price, so what stands there next isn't asked.
+follows the old list run by run is never even split into lines. Nothing is assumed about a line's
+contents, nor about their order: lines that moved are found again.
 """
 
 from __future__ import annotations
@@ -96,10 +95,10 @@ class Memory:
         if numbers:
             self.forget([at for at, number in enumerate(self.numbers) if number in numbers])
 
-    def add_block(self, content: bytes, lines: int, cell: bytes) -> None:
-        """Note that the last lines make up a block; `cell`: what is masked in it."""
-        places = _places(content, cell)
-        self.blocks.append(digest_of(_masked(content, places)))
+    def add_block(self, content: bytes, lines: int, date: bytes) -> None:
+        """Note that the last lines make up a block; `date`: what is masked in its cells."""
+        places = _places(content, date)
+        self.blocks.append(digest_of(_masked(content, places, date)))
         self.sizes.append(len(content))
         self.counts.append(lines)
         self.dates.append(len(places))
@@ -227,7 +226,7 @@ class _Walk:
     up to a place from which they go on alike. `found` is complete after `end`."""
 
     def __init__(self, old: Memory, date: bytes, columns: int) -> None:
-        self._old, self._cell = old, b'"%b"' % date
+        self._old, self._date, self._cell = old, date, b'"%b"' % date
         self._starts: array[int] = array("I", accumulate(old.counts, initial=0))
         """The first line of each old block."""
         self._dated: array[int] = array("I", accumulate(old.dates, initial=0))
@@ -282,9 +281,7 @@ class _Walk:
         old, dated, block, view = self._old, self._dated, self._block, memoryview(content)
         sizes, blocks, places = old.sizes, old.blocks, old.places
         while block < len(sizes) and (end := at + sizes[block]) <= len(view):
-            masked = bytearray(view[at:end])
-            for place in places[dated[block] : dated[block + 1]]:
-                _put(masked, place, NO_DATE)
+            masked = _masked(view[at:end], places[dated[block] : dated[block + 1]], self._date)
             if digest_of(masked) != blocks[block]:
                 self._block = block
                 if not self._patch(content[at:end], bytes(masked)):
@@ -420,7 +417,7 @@ class _Walk:
         for end, line in enumerate(lines, 1):
             size += len(line)
             if size >= _BLOCK_BYTES or end == len(lines):
-                self.found.memory.add_block(b"".join(lines[start:end]), end - start, self._cell)
+                self.found.memory.add_block(b"".join(lines[start:end]), end - start, self._date)
                 start, size = end, 0
 
 
@@ -433,8 +430,9 @@ def _ended(content: bytes) -> list[bytes]:
     return [line + b"\n" for line in content.split(b"\n")[:-1]]
 
 
-def _places(content: bytes, cell: bytes) -> array[int]:
-    """Where the date stands in a block, as far as that is remembered."""
+def _places(content: bytes, date: bytes) -> array[int]:
+    """Where cells of a block hold the date, as far as that is remembered."""
+    cell = b'"%b"' % date
     found, at = array("H"), content.find(cell) + 1
     while 0 < at <= _FARTHEST:
         found.append(at)
@@ -442,9 +440,10 @@ def _places(content: bytes, cell: bytes) -> array[int]:
     return found
 
 
-def _masked(content: bytes | memoryview, places: Iterable[int]) -> bytearray:
-    """A block with the date masked in these places."""
+def _masked(content: bytes | memoryview, places: Iterable[int], date: bytes) -> bytearray:
+    """A block with the date masked in these places; what else stands there stays."""
     masked = bytearray(content)
     for place in places:
-        _put(masked, place, NO_DATE)
+        if masked.startswith(date, place):
+            _put(masked, place, NO_DATE)
     return masked
