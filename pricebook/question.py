@@ -2,7 +2,7 @@
 
 They are written out, not built by SQLAlchemy: its import takes as long as twenty starts of Python,
 which somebody at a prompt waits for (benchmarks/prompt.py), and on a small answer its own way takes
-ten times what the search does (docs/scale.md). What writes to the book uses SQLAlchemy.
+longer than the search does. What writes to the book uses SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class Question:
         """
         if isinstance(asked, sqlite3.Connection):
             return asked.execute(self._sqlite, _for_sqlite(values)).fetchall()
-        if asked.dialect.name == "sqlite":
-            sql, given = self._sqlite, _for_sqlite(values)
-        else:
+        if is_postgres(asked):
             sql, given = self._postgres, _for_postgres(values)
+        else:
+            sql, given = self._sqlite, _for_sqlite(values)
         driver: Any = asked.connection.driver_connection
         try:
             found: list[tuple[Any, ...]] = driver.execute(sql, given).fetchall()
@@ -56,6 +56,11 @@ class Question:
 
             raise DBAPIError(sql, given, error) from error
         return found
+
+
+def is_postgres(asked: Asked) -> bool:
+    """Whether the book is on PostgreSQL."""
+    return not isinstance(asked, sqlite3.Connection) and asked.dialect.name == "postgresql"
 
 
 def amount(ticks: int | None) -> Decimal | None:

@@ -7,13 +7,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from pricebook.question import Asked, Question
+from pricebook.question import Asked, Question, is_postgres
 from pricebook.quote import Series, canonical
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 Found: TypeAlias = Any
 """A row of a query, read by the names of its columns."""
@@ -69,7 +66,7 @@ _IS_LIKE = "lower(series.product) LIKE lower(:pattern) ESCAPE '/'"
 def series_ids(asked: Asked, wanted: Iterable[Series]) -> dict[Series, int]:
     """The numbers of series; those that the book has never heard of are left out."""
     distinct = list(dict.fromkeys(wanted))
-    if len(distinct) > 1 and _is_postgres(asked):
+    if len(distinct) > 1 and is_postgres(asked):
         keys = [series_key(series) for series in distinct]
         lists: dict[str, Any] = {name: [key[name] for key in keys] for name in COLUMNS}
         return {distinct[place - 1]: number for number, place in _NUMBERS.rows(asked, **lists)}
@@ -119,11 +116,6 @@ def _columns_of(qualifiers: tuple[tuple[str, str], ...]) -> dict[str, str]:
     rest = dict(qualifiers)
     columns = {name: rest.pop(name, "") for name in _IN_COLUMNS}
     return {**columns, "more": canonical(rest) if rest else ""}
-
-
-def _is_postgres(asked: Any) -> bool:
-    connection: Connection | None = asked if hasattr(asked, "dialect") else None
-    return connection is not None and connection.dialect.name == "postgresql"
 
 
 _NUMBER = Question(f"SELECT series.id FROM series WHERE {IS_SERIES}")  # noqa: S608
