@@ -7,15 +7,18 @@ Every figure of it can be computed again without the book, so that each answer c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, text
 
 from pricebook.quote import Series, canonical
+from pricebook.series import TARIFF
 from pricebook.tables import Partition, Product, Run, SeriesRow
+from pricebook.tariffs import Tariff, tariff_ids
 
 START = datetime(2016, 1, 1, tzinfo=UTC)
 DAYS_BETWEEN = 70
@@ -46,7 +49,12 @@ class MadeBook:
         """Write all of it into an empty book."""
         self._sources(connection)
         for rows in self._batches():
-            connection.execute(insert(SeriesRow), rows)
+            tariffs = tariff_ids(connection, map(_tariff, rows))
+            named = (
+                {"id": row["id"], "product": row["product"], "tariff_id": tariffs[_tariff(row)]}
+                for row in rows
+            )
+            connection.execute(insert(SeriesRow), list(named))
         step = max(1, 2_000_000 // self.changes)
         for first in range(1, self.series + 1, step):
             self._prices(connection, first, min(first + step, self.series + 1))
@@ -128,7 +136,7 @@ class MadeBook:
         ]
         connection.execute(insert(Product), facts)
 
-    def _batches(self) -> Iterator[list[dict[str, object]]]:
+    def _batches(self) -> Iterator[list[dict[str, Any]]]:
         for first in range(1, self.series + 1, _BATCH):
             last = min(first + _BATCH, self.series + 1)
             yield [{"id": number, **_row(number)} for number in range(first, last)]
@@ -174,6 +182,10 @@ def _at(connection: Connection) -> str:
 
 def _is_gpu(product: str) -> bool:
     return product.split(".", maxsplit=1)[0] in GPU_FAMILIES
+
+
+def _tariff(row: Mapping[str, Any]) -> Tariff:
+    return tuple(row[name] for name in TARIFF)
 
 
 def _row(number: int) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """What no first day of a price list can be below, whatever reads it: SQLite alone writes the rows
-of a book that holds one list into an empty book, in two layouts: as they are, and with what is the
-same for all machines (seller, meter ... `more`) in a table of its own, `tariff`.
+of a book that holds one list into an empty book.
 
 `python -m benchmarks.price_list_floor BOOK LIST` prints medians of CPU seconds, beside those that
 csv.DictReader needs to iterate the list. It compares sums with those of the book.
@@ -14,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from statistics import median
@@ -25,23 +23,9 @@ from benchmarks.price_list import HERE, measured
 from pricebook.schema import open_book
 
 RUNS = 3
-TARIFF = "seller, meter, unit, currency, service_tier, region, term, more"
-AS_THEY_ARE = ("CREATE TEMP TABLE given AS SELECT * FROM full.series",)
-WITH_TARIFFS = (
-    "DROP TABLE series",
-    f"CREATE TABLE tariff (id INTEGER PRIMARY KEY, {TARIFF}, UNIQUE ({TARIFF}))",
-    "CREATE TABLE series (id INTEGER PRIMARY KEY, product TEXT NOT NULL,"
-    " tariff_id INTEGER NOT NULL REFERENCES tariff, UNIQUE (product, tariff_id))",
-    f"INSERT INTO tariff ({TARIFF}) SELECT DISTINCT {TARIFF} FROM full.series",
-    "CREATE TEMP TABLE given AS SELECT one.id, one.product, tariff.id"
-    f" FROM full.series AS one JOIN tariff USING ({TARIFF})",
-)
+FIRST = ("partition", "tariff")
 # The order keeps SQLite from copying whole pages, which no list allows.
-WRITTEN = (
-    "INSERT INTO series SELECT * FROM given ORDER BY 1",
-    "INSERT INTO price SELECT * FROM full.price ORDER BY series_id",
-    "INSERT INTO current SELECT * FROM full.current ORDER BY series_id",
-)
+WRITTEN = {"series": "id", "price": "series_id", "current": "series_id"}
 
 
 def main() -> None:
@@ -51,34 +35,31 @@ def main() -> None:
     seconds: dict[str, list[float]] = defaultdict(list)
     for _ in range(RUNS):
         seconds["csv.DictReader, stores nothing"].append(measured(reader)[0])
-        for name, layout in (
-            ("SQLite alone, series as they are", AS_THEY_ARE),
-            ("SQLite alone, series with tariffs", WITH_TARIFFS),
-        ):
-            spent, size = written(book, layout)
-            seconds[f"{name}, {size / 1e6:.0f} MB"].append(spent)
+        seconds["SQLite alone writes the rows"].append(written(book))
     iterated, *_ = map(median, seconds.values())
     for name, spent in seconds.items():
         say(f"{name}: {median(spent):.2f} s CPU, {median(spent) / iterated:.2f} x")
 
 
-def written(book: Path, layout: Sequence[str]) -> tuple[float, int]:
-    """CPU seconds and bytes of a new book with the rows of that one."""
+def written(book: Path) -> float:
+    """CPU seconds to write a new book with the rows of that one."""
     with tempfile.TemporaryDirectory(prefix="breakeven-bench-") as folder:
         file = Path(folder) / "book.db"
         engine = open_book(f"sqlite:///{file}")
         with closing(engine.raw_connection()) as raw:
             cursor = raw.cursor()
             cursor.execute("ATTACH ? AS full", (str(book),))
-            for statement in (*layout, "INSERT INTO partition SELECT * FROM full.partition"):
-                cursor.execute(statement)
+            for table in FIRST:
+                cursor.execute(f"INSERT INTO {table} SELECT * FROM full.{table}")
             began = time.process_time()
-            for statement in ("BEGIN IMMEDIATE", *WRITTEN, "COMMIT"):
-                cursor.execute(statement)
+            cursor.execute("BEGIN IMMEDIATE")
+            for table, key in WRITTEN.items():
+                cursor.execute(f"INSERT INTO {table} SELECT * FROM full.{table} ORDER BY {key}")
+            cursor.execute("COMMIT")
             spent = time.process_time() - began
             check(cursor)
         engine.dispose()
-        return spent, file.stat().st_size
+        return spent
 
 
 def check(cursor: Any) -> None:

@@ -22,10 +22,11 @@ from sqlalchemy import Connection, Engine, text
 
 from benchmarks.desk import database, say
 from pricebook import book
-from pricebook.bulk import BulkWriter, Standing, key_of
+from pricebook.bulk import BulkWriter, Standing
 from pricebook.quote import Series, from_ticks
 from pricebook.runs import note_changes, note_run
 from pricebook.schema import compact, open_book, reading
+from pricebook.tariffs import key_of
 
 START = datetime(2026, 1, 1, 6, tzinfo=UTC)
 PARTITION = "aws-ec2/us-east-1"

@@ -28,7 +28,7 @@ from pricebook.past import Past, past
 from pricebook.quote import Series, isoformat
 from pricebook.schema import reading
 from pricebook.series import series_id, series_of
-from pricebook.tables import SERIES, SeriesRow
+from pricebook.tables import NAMED_SERIES, SERIES, TariffRow
 
 BACKTEST = Shape(
     ("at", "rule", "kind", "ratio", "told"),
@@ -195,10 +195,10 @@ def _fitting(
     if not rules:
         return
     yield from (one for one in earlier if any(rule.prices.fits(one) for rule in rules))
-    query = select(*SERIES)
+    query = select(*SERIES).select_from(NAMED_SERIES)
     sellers = {rule.prices.seller for rule in rules}
     if not any("*" in one or "?" in one or "[" in one for one in sellers):
-        query = query.where(SeriesRow.seller.in_(sellers))
+        query = query.where(TariffRow.seller.in_(sellers))
     for row in connection.execute(query):
         series = series_of(row)
         if any(rule.prices.fits(series) for rule in rules):

@@ -25,7 +25,7 @@ from pricebook.answers import LOOKED
 from pricebook.entries import chunks
 from pricebook.errors import ConfigError
 from pricebook.schema import reading
-from pricebook.tables import Partition, PriceRow, Run, SeriesRow
+from pricebook.tables import NAMED_SERIES, SERIES, Partition, PriceRow, Run, SeriesRow
 
 COLUMNS = (
     *("seller", "year", "product", "meter", "unit", "currency"),
@@ -152,9 +152,10 @@ def _batches(
 
 
 def _rows() -> Any:
-    series = (column for column in SeriesRow.__table__.c if column.name != "id")
+    _, *names = SERIES
     return (
-        select(*series, PriceRow.__table__, Partition.name.label("source"))
+        select(*names, PriceRow.__table__, Partition.name.label("source"))
+        .select_from(NAMED_SERIES)
         .join(PriceRow, PriceRow.series_id == SeriesRow.id)
         .join(Run, Run.id == PriceRow.run_id)
         .join(Partition, Partition.id == Run.partition_id)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, literal_column, select
 from pricebook.entries import chunks
 from pricebook.quote import ANNOUNCED, Price, Series
 from pricebook.series import Found, series_ids, series_of
-from pricebook.tables import SERIES, Current, Partition, PriceRow, Run, SeriesRow
+from pricebook.tables import NAMED_SERIES, SERIES, Current, Partition, PriceRow, Run, SeriesRow
 
 IS_ANNOUNCED = PriceRow.basis == literal_column(f"'{ANNOUNCED}'")
 """Written out, so that the index of the announced prices serves."""
@@ -69,6 +69,7 @@ def announced_rows(
     )
     query = (
         select(*SERIES, PriceRow.valid_from, PriceRow.amount)
+        .select_from(NAMED_SERIES)
         .join(PriceRow, PriceRow.series_id == SeriesRow.id)
         .join(Run, Run.id == PriceRow.run_id)
         .join(Partition, Partition.id == Run.partition_id)
@@ -85,7 +86,8 @@ def announced_rows(
 def current_rows() -> Any:
     """A query of the last accepted readings with `SERIES`."""
     rest = (column for column in Current.__table__.c if column.name != "series_id")
-    return select(*SERIES, *rest).join(Current, Current.series_id == SeriesRow.id)
+    named = NAMED_SERIES.join(Current.__table__, Current.series_id == SeriesRow.id)
+    return select(*SERIES, *rest).select_from(named)
 
 
 def _current_with_source() -> Any:

@@ -146,6 +146,7 @@ def _select(verified_at: str, more: str = "") -> str:
                {verified_at}, quoted.text, quoted.location, page.url{more}
         FROM price
         JOIN series ON series.id = price.series_id
+        JOIN tariff ON tariff.id = series.tariff_id
         JOIN run ON run.id = price.run_id
         JOIN partition ON partition.id = run.partition_id
         LEFT JOIN quoted ON quoted.series_id = price.series_id

@@ -6,8 +6,8 @@ amounts are whole 10^-10 units. It differs in this: a list announces nothing for
 comes into force and nothing is cancelled; and what a list printed is not kept with each price.
 
 Statements speak of `given`, the rows of a batch: a `VALUES` clause on SQLite, on PostgreSQL a
-temporary table that is filled by `COPY`. Only the changes of a day are written row by row on
-SQLite: there that takes half as long, as they lie all over the book (`benchmarks.years`).
+temporary table that is filled by `COPY`. Only names of series and the changes of a day are written
+row by row on SQLite: that takes less there, as they lie all over an index (`benchmarks.years`).
 """
 
 # ruff: noqa: S608 - names and numbers of our own stand in the statements, all else is bound
@@ -23,19 +23,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, CursorResult, func, insert, literal, select, update
 
-from pricebook.quote import CANCELLED, OBSERVED, Series
-from pricebook.series import series_from, series_key
+from pricebook.quote import CANCELLED, OBSERVED
 from pricebook.tables import ListMemory, Partition, Run
+from pricebook.tariffs import Key, Tariff, tariff_ids
 from pricebook.types import Instant
 
 Buffer: TypeAlias = Any
 """What holds bytes: bytes, an array, a view."""
-
-Key: TypeAlias = tuple[str, ...]
-"""A series by the columns `KEY`."""
-
-KEY = ("product", "seller", "meter", "unit", "currency", "service_tier", "region", "term", "more")
-"""The columns of `uq_series_key`, in its order."""
 
 _Row: TypeAlias = tuple[int, Any, int | None]
 """A change: the columns `_ROW`."""
@@ -43,8 +37,9 @@ _Row: TypeAlias = tuple[int, Any, int | None]
 _GIVEN = "FROM given WHERE true"
 """Without a condition SQLite takes `ON CONFLICT` for one of a join."""
 _ROW = ("number", "since", "amount")
-_TYPES = {"number": "bigint", "amount": "bigint", "since": "timestamptz"}
-"""Of the columns of `given` on PostgreSQL that are no text."""
+_SERIES = ("number", "product", "tariff")
+_TYPES = {"product": "text", "since": "timestamptz"}
+"""Of the columns of `given` on PostgreSQL that are no integers."""
 _ROWS = 200
 """Of a `VALUES` clause: SQLite takes at most 32,766 parameters a statement."""
 
@@ -81,18 +76,6 @@ class Counts:
     def all(self) -> int:
         """Rows of prices."""
         return self.new + self.changed + self.withdrawn
-
-
-def key_of(series: Series) -> Key:
-    """The columns `KEY` of a series."""
-    row = series_key(series)
-    return tuple(row[name] for name in KEY)
-
-
-def series_of_key(key: Key) -> Series:
-    """The series with these columns."""
-    product, seller, *rest = key
-    return series_from(seller, product, *rest)
 
 
 def remembered(
@@ -161,6 +144,7 @@ class BulkWriter:
         self._dialect = connection.dialect
         self._at = Instant().process_bind_param(at, self._dialect)
         self._now = str(self._at) if self._is_sqlite else f"'{self._at}'::timestamptz"
+        self._tariffs: dict[Tariff, int] = {}
         self.counts = Counts()
         self.is_first_look = not self._any_current()
 
@@ -268,20 +252,19 @@ class BulkWriter:
         return [number for number, _ in self._unseen()]
 
     def _find(self, keys: Sequence[Key]) -> list[Standing | None]:
-        same = " AND ".join(f"series.{name} = given.{name}" for name in KEY)
         # What others said of a series that was never read holds since then at the earliest.
         said = (
             "SELECT max(valid_from) FROM price WHERE price.series_id = series.id"
             f" AND valid_from <= {self._now} AND basis <> '{CANCELLED}'"
         )
         found = self._ask(
-            ("number", *KEY),
-            [(place, *key) for place, key in enumerate(keys)],
+            _SERIES,
+            list(self._series(range(len(keys)), keys)),
             "SELECT given.number, series.id, current.amount,"
             f" CASE WHEN current.series_id IS NULL THEN ({said}) ELSE current.valid_from END,"
             " current.partition_id, current.unseen_since IS NOT NULL"
             f" FROM given CROSS JOIN series LEFT JOIN current ON current.series_id = series.id"
-            f" WHERE {same}",
+            " WHERE series.product = given.product AND series.tariff_id = given.tariff",
         )
         standings: list[Standing | None] = [None] * len(keys)
         for place, *standing in found:
@@ -301,15 +284,22 @@ class BulkWriter:
         """Make these series; none is given back when one of them exists or comes twice: then the
         others are made, and are to be found."""
         numbers = self._new_numbers(len(keys))
-        rows = ((number, *key) for number, key in zip(numbers, keys, strict=True))
-        columns = ", ".join(KEY)
-        made = self._do(
-            ("number", *KEY),
-            rows,
-            f"INSERT INTO series (id, {columns}) {{given}} SELECT number, {columns} FROM given"
-            " WHERE true ON CONFLICT DO NOTHING",
-        )
+        rows = list(self._series(numbers, keys))
+        statement = "INSERT INTO series (id, product, tariff_id) {} ON CONFLICT DO NOTHING"
+        if self._is_sqlite:
+            made = self._each(rows, statement.format("VALUES (?, ?, ?)"))
+        else:
+            given = f"SELECT number, product, tariff {_GIVEN}"
+            made = self._do(_SERIES, rows, statement.format(given))
         return numbers if made == len(keys) else []
+
+    def _series(self, numbers: Iterable[int], keys: Sequence[Key]) -> Iterator[tuple[Any, ...]]:
+        """Rows `_SERIES` of these keys; their tariffs are made."""
+        known = self._tariffs
+        if new := {tariff for _, tariff in keys} - known.keys():
+            known |= tariff_ids(self._connection, new)
+        pairs = zip(numbers, keys, strict=True)
+        return ((number, product, known[tariff]) for number, (product, tariff) in pairs)
 
     def _new_numbers(self, count: int) -> list[int]:
         if self._is_sqlite:
@@ -361,9 +351,9 @@ class BulkWriter:
             " basis = excluded.basis"
         )
 
-    def _each(self, rows: Sequence[_Row], statement: str) -> None:
-        if rows:
-            self._connection.exec_driver_sql(statement, list(rows))
+    def _each(self, rows: Sequence[tuple[Any, ...]], statement: str) -> int:
+        """Execute a statement row by row; gives how many it changed."""
+        return self._connection.exec_driver_sql(statement, list(rows)).rowcount if rows else 0
 
     def _update(self, rows: Sequence[tuple[int]], values: str, where: str = "true") -> None:
         among = "series_id IN (SELECT number FROM given)"
@@ -414,7 +404,7 @@ class BulkWriter:
     def _with_copy(
         self, columns: Sequence[str], rows: Iterable[Sequence[Any]], statement: str
     ) -> CursorResult[Any]:
-        types = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in columns)
+        types = ", ".join(f"{name} {_TYPES.get(name, 'bigint')}" for name in columns)
         execute = self._connection.exec_driver_sql
         execute("DROP TABLE IF EXISTS given")
         execute(f"CREATE TEMPORARY TABLE given ({types}) ON COMMIT DROP")

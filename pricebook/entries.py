@@ -11,8 +11,9 @@ from typing import Any, TypeAlias, TypeVar
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from pricebook.quote import Quote, Series, Withdrawal
-from pricebook.series import series_ids, series_key
+from pricebook.series import series_ids
 from pricebook.tables import Current, PriceRow, Quoted, SeriesRow
+from pricebook.tariffs import key_of, tariff_ids
 
 Key: TypeAlias = tuple[int, datetime]
 """A series' number, and from when on the price holds."""
@@ -93,7 +94,10 @@ def made_ids(connection: Connection, wanted: Iterable[Series]) -> dict[Series, i
     known = series_ids(connection, distinct)
     new = [series for series in distinct if series not in known]
     if new:
-        connection.execute(insert(SeriesRow), [series_key(series) for series in new])
+        keys = [key_of(series) for series in new]
+        tariffs = tariff_ids(connection, (tariff for _, tariff in keys))
+        rows = [{"product": product, "tariff_id": tariffs[tariff]} for product, tariff in keys]
+        connection.execute(insert(SeriesRow), rows)
         # Looked up afterwards: SQLite gives back the ids of new rows one row at a time only.
         known |= series_ids(connection, new)
     return {series: known[series] for series in distinct}

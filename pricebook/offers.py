@@ -10,7 +10,7 @@ from functools import cache
 from pricebook.answers import history
 from pricebook.question import Asked, Question
 from pricebook.quote import CANCELLED, Series
-from pricebook.series import SELECTED, Filter, series_from
+from pricebook.series import NAMED_SERIES, SELECTED, Filter, series_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,6 @@ def bare(series: Series) -> Series:
 
 
 _OF_METER = Question(
-    f"SELECT {SELECTED} FROM series"  # noqa: S608 - names of columns
+    f"SELECT {SELECTED} FROM {NAMED_SERIES}"  # noqa: S608 - names of columns
     " WHERE seller = :seller AND product = :product AND meter = :meter"
 )

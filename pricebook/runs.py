@@ -15,7 +15,17 @@ from pricebook.entries import made_ids
 from pricebook.errors import ConfigError
 from pricebook.quote import Price, Quote, Series, digits, isoformat, plain
 from pricebook.series import Found, series_ids, series_of
-from pricebook.tables import Evidence, Fetch, Partition, Quoted, Review, Run, SeriesRow
+from pricebook.tables import (
+    SERIES,
+    Evidence,
+    Fetch,
+    Partition,
+    Quoted,
+    Review,
+    Run,
+    SeriesRow,
+    TariffRow,
+)
 
 # Every look writes these: to make a statement anew takes longer than to execute it.
 _NEW_RUN = insert(Run).returning(Run.id)
@@ -249,14 +259,13 @@ def decide(connection: Connection, number: int, status: str, at: datetime) -> No
 
 def _reviews() -> Any:
     columns = (column for column in Review.__table__.c if column.name != "series_id")
-    series = (
-        Review.series_id,
-        *(c for c in SeriesRow.__table__.c if c.name != "id"),
-    )
+    _, *names = SERIES
     return (
-        select(*columns, *series, Partition.name.label("partition"))
+        select(*columns, Review.series_id, *names, Partition.name.label("partition"))
         .join(Partition, Partition.id == Review.partition_id)
+        # Not `NAMED_SERIES`: SQLite would make a table of all series first.
         .outerjoin(SeriesRow, SeriesRow.id == Review.series_id)
+        .outerjoin(TariffRow, TariffRow.id == SeriesRow.tariff_id)
     )
 
 

@@ -98,9 +98,7 @@ def _upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    with _rebuilding(engine) as connection:
         found = _revision(connection)
         if found is not None and found not in known():
             raise errors.DatabaseTooNew(
@@ -109,6 +107,42 @@ def _upgrade(engine: Engine) -> None:
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def _rebuilding(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which one process at a time may write tables anew."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            with _unchecked(connection), connection.begin():
+                yield connection
+                _check_keys(connection)
+            return
+        with connection.begin():
+            lock = text("SELECT pg_advisory_xact_lock(:key)")
+            connection.execute(lock, {"key": _MIGRATION_LOCK})
+            yield connection
+
+
+@contextmanager
+def _unchecked(connection: Connection) -> Iterator[None]:
+    """Where SQLite doesn't look at foreign keys: else it writes no table anew that others name."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")
+
+
+def _check_keys(connection: Connection) -> None:
+    lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if lost:
+        book, table, of = _shown(connection.engine), lost[0], lost[2]
+        raise errors.DatabaseError(
+            f"{book} has a row of table {table} that belongs to none of table {of}; nothing was"
+            " changed, restore the file from a copy"
+        )
 
 
 def _write_ahead(engine: Engine) -> None:

@@ -19,11 +19,23 @@ COLUMNS = (
     *("seller", "product", "meter", "unit", "currency"),
     *("service_tier", "region", "term", "more"),
 )
-"""The columns of table `series` beside its number, as `series_from` takes them."""
+"""What names a series, as `series_from` takes it; all but the product is its tariff's."""
 
-SELECTED = ", ".join(f"series.{name}" for name in COLUMNS)
+TARIFF = tuple(name for name in COLUMNS if name != "product")
+"""The columns of table `tariff` beside its number."""
 
-IS_SERIES = " AND ".join(f"series.{name} = :{name}" for name in COLUMNS)
+NAMED_SERIES = "series JOIN tariff ON tariff.id = series.tariff_id"
+"""The tables that hold these columns."""
+
+
+def column(name: str) -> str:
+    """Where one of `COLUMNS` stands, in the words of a question."""
+    return f"series.{name}" if name == "product" else f"tariff.{name}"
+
+
+SELECTED = ", ".join(map(column, COLUMNS))
+
+IS_SERIES = " AND ".join(f"{column(name)} = :{name}" for name in COLUMNS)
 """The row of the series whose `series_key` is given."""
 
 _IN_COLUMNS = ("service_tier", "region", "term")
@@ -54,9 +66,9 @@ class Filter:
         return {name: value for name, value in wanted.items() if value}
 
     def conditions(self) -> tuple[str, ...]:
-        """The filter as conditions on table `series`."""
+        """The filter as conditions on `NAMED_SERIES`."""
         return tuple(
-            _IS_LIKE if name == "pattern" else f"series.{name} = :{name}" for name in self.values()
+            _IS_LIKE if name == "pattern" else f"{column(name)} = :{name}" for name in self.values()
         )
 
 
@@ -99,7 +111,7 @@ def series_from(
 
 
 def series_key(series: Series) -> dict[str, str]:
-    """The values of the columns that make a series' row the only one of its kind."""
+    """The values of the columns `COLUMNS` that no other series has."""
     return {
         "seller": series.seller,
         "product": series.product,
@@ -118,11 +130,12 @@ def _columns_of(qualifiers: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return {**columns, "more": canonical(rest) if rest else ""}
 
 
-_NUMBER = Question(f"SELECT series.id FROM series WHERE {IS_SERIES}")  # noqa: S608
+_NUMBER = Question(f"SELECT series.id FROM {NAMED_SERIES} WHERE {IS_SERIES}")  # noqa: S608
 _LISTS = ", ".join(f"CAST(:{name} AS text[])" for name in COLUMNS)
-_SAME = " AND ".join(f"series.{name} = given.{name}" for name in COLUMNS)
+_SAME = " AND ".join(f"{column(name)} = given.{name}" for name in COLUMNS)
 _NUMBERS = Question(
     f"SELECT series.id, given.place FROM unnest({_LISTS})"  # noqa: S608
-    f" WITH ORDINALITY AS given ({', '.join(COLUMNS)}, place) JOIN series ON {_SAME}"
+    f" WITH ORDINALITY AS given ({', '.join(COLUMNS)}, place) CROSS JOIN {NAMED_SERIES}"
+    f" WHERE {_SAME}"
 )
 """On PostgreSQL: the numbers of many, and their places in the lists."""

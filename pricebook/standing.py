@@ -15,7 +15,16 @@ from pricebook.accepted import IS_ANNOUNCED
 from pricebook.answers import LOOKED, lookup
 from pricebook.quote import Change, Series
 from pricebook.series import Found, series_of
-from pricebook.tables import SERIES, Partition, PriceRow, Review, Run, SeriesRow
+from pricebook.tables import (
+    NAMED_SERIES,
+    SERIES,
+    Partition,
+    PriceRow,
+    Review,
+    Run,
+    SeriesRow,
+    TariffRow,
+)
 
 _INSTANT = timedelta(seconds=1)
 """The book keeps whole seconds."""
@@ -70,7 +79,9 @@ def waiting(connection: Connection) -> tuple[Waiting, ...]:
         select(Review.id.label("number"), Review.reason, Review.location, Review.text)
         .add_columns(Review.curable, Review.opened_at, Review.seen_at, Partition.name, *SERIES)
         .join(Partition, Partition.id == Review.partition_id)
+        # Not `NAMED_SERIES`: SQLite would make a table of all series first.
         .outerjoin(SeriesRow, SeriesRow.id == Review.series_id)
+        .outerjoin(TariffRow, TariffRow.id == SeriesRow.tariff_id)
         .where(Review.status == "open")
         .order_by(Review.id)
     )
@@ -157,6 +168,7 @@ def _last_said(known: datetime) -> Any:
     )
     return (
         select(*SERIES, PriceRow.valid_from, PriceRow.amount)
+        .select_from(NAMED_SERIES)
         .join(PriceRow, PriceRow.series_id == SeriesRow.id)
         .where(IS_ANNOUNCED, PriceRow.recorded_at <= known, ~superseded.exists())
     )

@@ -133,14 +133,16 @@ class Fetch(Rows):
     __table_args__ = (Index(None, "url", "at"),)
 
 
-class SeriesRow(Rows):
-    """A `pricebook.quote.Series`: the qualifiers that people filter by, the rest in `more`."""
+class TariffRow(Rows):
+    """On what conditions something is sold: all that names a series but its product.
 
-    __tablename__ = "series"
+    Kept once: a region's list has a million series on some hundred of them.
+    """
+
+    __tablename__ = "tariff"
 
     id = required(Integer, primary_key=True)
     seller = required(Text)
-    product = required(Text)
     meter = required(Text)
     unit = required(Text)
     currency = required(Text)
@@ -152,35 +154,34 @@ class SeriesRow(Rows):
 
     __table_args__ = (
         UniqueConstraint(
-            "product",
-            "seller",
-            "meter",
-            "unit",
-            "currency",
-            "service_tier",
-            "region",
-            "term",
-            "more",
-            name="uq_series_key",
+            *("seller", "meter", "unit", "currency", "service_tier", "region", "term", "more"),
+            name="uq_tariff_key",
         ),
-        # The machines of one region: the key begins with the product, and regions are dozens.
-        Index(None, "region", "product"),
+        Index(None, "region"),
     )
+
+
+class SeriesRow(Rows):
+    """A `pricebook.quote.Series`."""
+
+    __tablename__ = "series"
+
+    id = required(Integer, primary_key=True)
+    product = required(Text)
+    tariff_id = required(Integer, ForeignKey(TariffRow.id), index=True)
+
+    __table_args__ = (UniqueConstraint("product", "tariff_id"),)
 
 
 SERIES = (
     SeriesRow.id.label("series_id"),
-    SeriesRow.seller,
     SeriesRow.product,
-    SeriesRow.meter,
-    SeriesRow.unit,
-    SeriesRow.currency,
-    SeriesRow.service_tier,
-    SeriesRow.region,
-    SeriesRow.term,
-    SeriesRow.more,
+    *(column for column in TariffRow.__table__.c if column.name != "id"),
 )
 """The columns that `pricebook.series.series_of` needs, and the series' number."""
+
+NAMED_SERIES = SeriesRow.__table__.join(TariffRow.__table__, TariffRow.id == SeriesRow.tariff_id)
+"""Where they stand."""
 
 
 class PriceRow(Rows, sqlite_with_rowid=False):

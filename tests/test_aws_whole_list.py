@@ -23,13 +23,14 @@ from sqlalchemy import Engine, text
 
 from breakeven.demo.world import PageServer
 from pricebook.book import as_of, partition_id
-from pricebook.bulk import Counts, Remembered, key_of, last_list, remember, remembered
+from pricebook.bulk import Counts, Remembered, last_list, remember, remembered
 from pricebook.config import load
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote, Series, SetAside
 from pricebook.runs import Fetched, last_fetch, note_run
 from pricebook.schema import connect, open_book
 from pricebook.series import Filter
+from pricebook.tariffs import key_of
 from scraper.aws import line_memory
 from scraper.aws.line_memory import NO_DATE, Comparison, Memory, compare
 from scraper.aws.list_entry import EnteredList, TakenList, compare_list, enter_list
@@ -177,15 +178,15 @@ def plain(row: Iterable[object]) -> tuple[object, ...]:
 
 def contents(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
     """What the book says, without the numbers that rows happen to have."""
-    key = "s.product, s.meter, s.term, s.more, s.region"
+    key = "s.product, t.meter, t.term, t.more, t.region"
+    named = "JOIN series s ON s.id = p.series_id JOIN tariff t ON t.id = s.tariff_id"
     price = "p.valid_from, p.recorded_at, p.amount, p.basis"
     current = f"{price}, p.unseen_since, p.missing_since"
     questions = {
-        "price": f"SELECT {key}, {price} FROM price p JOIN series s ON s.id = p.series_id",
-        "current": f"SELECT {key}, {current} FROM current p JOIN series s ON s.id = p.series_id",
+        "price": f"SELECT {key}, {price} FROM price p {named}",
+        "current": f"SELECT {key}, {current} FROM current p {named}",
         "run": "SELECT at, outcome, quotes, changes FROM run",
-        "review": f"SELECT r.reason, r.status, r.amount, {key} FROM review r"
-        " JOIN series s ON s.id = r.series_id",
+        "review": f"SELECT p.reason, p.status, p.amount, {key} FROM review p {named}",
     }
     with engine.begin() as connection:
         return {

@@ -8,9 +8,10 @@ from decimal import Decimal
 from sqlalchemy import Connection, Engine, text
 
 from pricebook.book import as_of, partition_id
-from pricebook.bulk import BulkWriter, Key, key_of
+from pricebook.bulk import BulkWriter
 from pricebook.quote import Series, to_ticks
 from pricebook.runs import note_run
+from pricebook.tariffs import Key, key_of
 
 START = datetime(2026, 9, 10, 20, tzinfo=UTC)
 ONE, TWO, FIVE = (to_ticks(Decimal(amount)) for amount in ("1", "2", "5"))

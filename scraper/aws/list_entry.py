@@ -25,14 +25,11 @@ from pricebook.book import Change
 from pricebook.bulk import (
     BulkWriter,
     Counts,
-    Key,
     Standing,
-    key_of,
     note_outcome,
     outcome_of,
     remember,
     remembered,
-    series_of_key,
 )
 from pricebook.errors import DocumentRefused
 from pricebook.question import amount
@@ -47,6 +44,7 @@ from pricebook.runs import (
     pending,
     rejected,
 )
+from pricebook.tariffs import Key, key_of, series_of_key
 from scraper.aws.line_memory import NO_DATE, Comparison, Memory, compare, digest_of
 from scraper.aws.list_file import ListHead
 from scraper.aws.whole_list import Rate, RowReader

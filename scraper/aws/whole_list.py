@@ -15,8 +15,8 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
-from pricebook.bulk import Key, key_of
 from pricebook.quote import Quote, Series, SetAside
+from pricebook.tariffs import Key, Tariff, key_of
 from scraper.aws.list_file import ListHead
 from scraper.aws.settings import location_type
 
@@ -73,7 +73,7 @@ class _Unread(ValueError):
 
 
 class Rate(NamedTuple):
-    """What a row says: its series by the columns of the book, and the amount in ticks."""
+    """What a row says: its series, and the amount in ticks."""
 
     key: Key
     ticks: int
@@ -91,11 +91,11 @@ class Conditions(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """What is sold: the series of a machine of any name, its key without the name, and whether it
-    may cost nothing."""
+    """What is sold: the series of a machine of any name, its tariff, and whether it may cost
+    nothing."""
 
     series: Series
-    key: Key
+    tariff: Tariff
     may_be_free: bool
 
 
@@ -160,7 +160,7 @@ class RowReader:
                 continue
             try:
                 offer = machine.offers[words]
-                yield Rate((machine.product, *offer.key), _ticks(price, offer))
+                yield Rate((machine.product, offer.tariff), _ticks(price, offer))
             except _Unread as unread:
                 yield SetAside(str(unread), _bare(code), machine.product)
 
@@ -248,7 +248,8 @@ def _offer(conditions: Conditions, words: Words) -> Offer:
     else:
         # A machine in its reservation, or on a host of one's own, is paid with that.
         free = conditions.capacity == "allocated" or conditions.tenancy == "host"
-    return Offer(series, key_of(series)[1:], free)
+    _, tariff = key_of(series)
+    return Offer(series, tariff, free)
 
 
 def _reserved(lease: str, purchase: str, offering_class: str) -> dict[str, str]:
