@@ -530,8 +530,8 @@ def test_a_date_in_words_is_as_good_as_any_word() -> None:
     assert after == fresh_of(before, after)
 
 
-def test_a_line_may_be_longer_than_places_are_kept_for() -> None:
-    """Beyond 64 KB in a block dates are sought instead."""
+def test_a_line_may_be_longer_than_what_is_read_at_once() -> None:
+    """Its date is masked, and its price is read, as those of any other."""
     long = b'"%b"' % (b"-" * 70_000)
     before, after = ([long + line for line in dated([1, 2], day)] for day in DAYS)
     assert [] == fresh_of(before, after)

@@ -33,7 +33,7 @@ _NO_CELL = b'"%b"' % NO_DATE
 FORGOTTEN = 0
 """The digest of a line, or a block, that shall be read again from the next list."""
 
-_FORMAT = f"lines 2{sys.byteorder[0]}".encode()
+_FORMAT = f"lines 3{sys.byteorder[0]}".encode()
 """To be changed with what stands in a memory, or how: then older ones are as good as none, as are
 those of a machine whose integers begin at their other end."""
 _BLOCK_BYTES = 12_288
@@ -47,12 +47,9 @@ _LOST = 20_000
 _HELD = 1000
 """Lines that differ in an otherwise equal stretch, before it is copied."""
 _IN_MEMORY = 1 << 20
-_HEADER = struct.Struct("<8s4Q")
-_CODES = "QIQIIHH"
-"""What the arrays of a memory hold, in their order: integers of 64, 32 and 16 bits."""
-_FARTHEST = 0xFFFF
-"""The last place of a date in a block that is remembered: 16 bits."""
-_put = struct.Struct(f"{len(NO_DATE)}s").pack_into  # half the time of assigning to a slice
+_HEADER = struct.Struct("<8s3Q")
+_CODES = "QIQII"
+"""What the arrays of a memory hold, in their order: integers of 64 and 32 bits."""
 
 
 digest_of: Callable[[bytes | bytearray | memoryview], int] = xxh3_64_intdigest
@@ -63,8 +60,7 @@ list has some 10^6 lines. No defence against whoever forges a list: he needs non
 @dataclass(slots=True)
 class Memory:
     """The lines of a list in their order: of each its digest and a number (what it stands for);
-    the blocks that they make up: digest, bytes, lines and dates of each; and where in its block
-    each of the dates stands.
+    and the blocks that they make up: digest, bytes and lines of each.
 
     All are arrays; unpacked, they are views.
     """
@@ -76,8 +72,6 @@ class Memory:
     blocks: Any = field(default_factory=lambda: array("Q"))
     sizes: Any = field(default_factory=lambda: array("I"))
     counts: Any = field(default_factory=lambda: array("I"))
-    dates: Any = field(default_factory=lambda: array("H"))
-    places: Any = field(default_factory=lambda: array("H"))
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -95,32 +89,27 @@ class Memory:
         if numbers:
             self.forget([at for at, number in enumerate(self.numbers) if number in numbers])
 
-    def add_block(self, content: bytes, lines: int, date: bytes) -> None:
-        """Note that the last lines make up a block; `date`: what is masked in its cells."""
-        places = _places(content, date)
-        self.blocks.append(digest_of(_masked(content, places, date)))
-        self.sizes.append(len(content))
+    def add_block(self, masked: bytes, lines: int) -> None:
+        """Note that the last lines make up a block; its dates are masked."""
+        self.blocks.append(digest_of(masked))
+        self.sizes.append(len(masked))
         self.counts.append(lines)
-        self.dates.append(len(places))
-        self.places.extend(places)
 
-    def copy(self, other: Memory, lines: slice, blocks: slice, places: slice) -> None:
+    def copy(self, other: Memory, lines: slice, blocks: slice) -> None:
         """Add these of another memory."""
-        parts = (lines, lines, blocks, blocks, blocks, blocks, places)
+        parts = (lines, lines, blocks, blocks, blocks)
         for own, theirs, part in zip(self._arrays, other._arrays, parts, strict=True):
             view: Any = memoryview(theirs[part])
             own.frombytes(view.cast("B"))
 
     @property
     def _arrays(self) -> tuple[Any, ...]:
-        of_lines = (self.lines, self.numbers)
-        of_blocks = (self.blocks, self.sizes, self.counts, self.dates)
-        return (*of_lines, *of_blocks, self.places)
+        return (self.lines, self.numbers, self.blocks, self.sizes, self.counts)
 
     def pieces(self) -> tuple[Any, ...]:
-        """As the book keeps it, one behind the other: 14 bytes a line and a little more."""
-        lengths = (len(self.lines), len(self.blocks), len(self.places))
-        return (_HEADER.pack(_FORMAT, self.columns, *lengths), *self._arrays)
+        """As the book keeps it, one behind the other: 12 bytes a line and a little more."""
+        header = _HEADER.pack(_FORMAT, self.columns, len(self.lines), len(self.blocks))
+        return (header, *self._arrays)
 
     @classmethod
     def unpack(cls, packed: bytes) -> Memory:
@@ -130,8 +119,8 @@ class Memory:
         """
         if not packed.startswith(_FORMAT):
             return cls()
-        _, columns, lines, blocks, places = _HEADER.unpack_from(packed)
-        lengths = (lines, lines, blocks, blocks, blocks, blocks, places)
+        _, columns, lines, blocks = _HEADER.unpack_from(packed)
+        lengths = (lines, lines, blocks, blocks, blocks)
         view: Any = memoryview(packed)
         at, views = _HEADER.size, []
         for code, length in zip(_CODES, lengths, strict=True):
@@ -193,7 +182,7 @@ def compare(
     """Compare the rows of a list that comes in pieces with the last list.
 
     `date` is that of the publication, as quoted cells of rows have it; `NO_DATE` when it has none.
-    DocumentRefused when the last row has no end. Memory: 14 bytes for each line of both lists and
+    DocumentRefused when the last row has no end. Memory: 12 bytes for each line of both lists and
     a few megabytes; where the lines are in another order, some 100 bytes for each.
     """
     walk = _Walk(old if old.columns == columns else Memory(), date, columns)
@@ -226,11 +215,9 @@ class _Walk:
     up to a place from which they go on alike. `found` is complete after `end`."""
 
     def __init__(self, old: Memory, date: bytes, columns: int) -> None:
-        self._old, self._date, self._cell = old, date, b'"%b"' % date
+        self._old, self._cell = old, b'"%b"' % date
         self._starts: array[int] = array("I", accumulate(old.counts, initial=0))
         """The first line of each old block."""
-        self._dated: array[int] = array("I", accumulate(old.dates, initial=0))
-        """Its first place of a date."""
         self._block = self._kept = 0
         """The old block where we are, and the first that isn't in the new memory yet."""
         self._others: dict[int, int] = {}
@@ -271,6 +258,10 @@ class _Walk:
         self._lose(known.values())
         self.found.gone.discard(0)
 
+    def _masked(self, content: bytes) -> bytes:
+        """Without the dates that every publication moves."""
+        return content.replace(self._cell, _NO_CELL)
+
     def _reaches_past(self, at: int, end: int) -> bool:
         """Whether the block where we are isn't there as a whole."""
         sizes: Sequence[int] = self._old.sizes
@@ -278,13 +269,12 @@ class _Walk:
 
     def _follow(self, content: bytes, at: int) -> int:
         """Past the blocks that are the same, or nearly. The work of a day is done here."""
-        old, dated, block, view = self._old, self._dated, self._block, memoryview(content)
-        sizes, blocks, places = old.sizes, old.blocks, old.places
-        while block < len(sizes) and (end := at + sizes[block]) <= len(view):
-            masked = _masked(view[at:end], places[dated[block] : dated[block + 1]], self._date)
+        sizes, blocks, block = self._old.sizes, self._old.blocks, self._block
+        while block < len(sizes) and (end := at + sizes[block]) <= len(content):
+            masked = self._masked(content[at:end])
             if digest_of(masked) != blocks[block]:
                 self._block = block
-                if not self._patch(content[at:end], bytes(masked)):
+                if not self._patch(content[at:end], masked):
                     return at
             at, block = end, block + 1
         self._block = block
@@ -300,7 +290,7 @@ class _Walk:
         digests = list(map(digest_of, lines))
         pairs = enumerate(zip(digests, self._old.lines[start:end], strict=True))
         others = [place for place, (new, old) in pairs if new != old]
-        if 2 * len(others) > len(lines) or any(self._cell in lines[place] for place in others):
+        if 2 * len(others) > len(lines):
             return False
         for place in others:
             line = content.split(b"\n", place + 1)[place]
@@ -327,8 +317,8 @@ class _Walk:
         memory, start, stop = self.found.memory, self._kept, self._block
         first = len(memory.blocks)
         others = [(self._new_position(old), digest) for old, digest in self._others.items()]
-        lines, places = (slice(of[start], of[stop]) for of in (self._starts, self._dated))
-        memory.copy(self._old, lines, slice(start, stop), places)
+        lines = slice(self._starts[start], self._starts[stop])
+        memory.copy(self._old, lines, slice(start, stop))
         for position, digest in others:
             memory.lines[position], memory.numbers[position] = digest, 0
         for block, digest in self._other_blocks.items():
@@ -348,7 +338,7 @@ class _Walk:
         ways_back = self._ways_back or {}
         while end := content.find(b"\n", at) + 1:
             line = content[at:end]
-            (digest,) = _digests(line.replace(self._cell, _NO_CELL))
+            (digest,) = _digests(self._masked(line))
             block = ways_back.get(digest)
             # At the very line where they parted they don't.
             if block is not None and (self._astray or block != self._block):
@@ -385,7 +375,7 @@ class _Walk:
         self.found.gone.update(self._old.numbers[position] for position in positions)
 
     def _lines(self, content: bytes) -> list[_Line]:
-        digests = _digests(content.replace(self._cell, _NO_CELL))
+        digests = _digests(self._masked(content))
         return list(zip(digests, _ended(content), strict=True))
 
     def _match(self, lines: Sequence[_Line], known: dict[int, int]) -> None:
@@ -417,7 +407,8 @@ class _Walk:
         for end, line in enumerate(lines, 1):
             size += len(line)
             if size >= _BLOCK_BYTES or end == len(lines):
-                self.found.memory.add_block(b"".join(lines[start:end]), end - start, self._date)
+                masked = self._masked(b"".join(lines[start:end]))
+                self.found.memory.add_block(masked, end - start)
                 start, size = end, 0
 
 
@@ -428,22 +419,3 @@ def _digests(masked: bytes) -> list[int]:
 
 def _ended(content: bytes) -> list[bytes]:
     return [line + b"\n" for line in content.split(b"\n")[:-1]]
-
-
-def _places(content: bytes, date: bytes) -> array[int]:
-    """Where cells of a block hold the date, as far as that is remembered."""
-    cell = b'"%b"' % date
-    found, at = array("H"), content.find(cell) + 1
-    while 0 < at <= _FARTHEST:
-        found.append(at)
-        at = content.find(cell, at) + 1
-    return found
-
-
-def _masked(content: bytes | memoryview, places: Iterable[int], date: bytes) -> bytearray:
-    """A block with the date masked in these places; what else stands there stays."""
-    masked = bytearray(content)
-    for place in places:
-        if masked.startswith(date, place):
-            _put(masked, place, NO_DATE)
-    return masked
