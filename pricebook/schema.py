@@ -16,6 +16,8 @@ from pricebook.revisions import SCRIPTS, head, known
 _MIGRATION_LOCK = 0x62726B65
 """Any number of ours: PostgreSQL's advisory lock that lets one process migrate at a time."""
 
+_LET_WRITE = "let this user write to its folder, where SQLite keeps a log even to answer a question"
+
 
 def open_book(url: str) -> Engine:
     """An engine on the book at `url`, made or upgraded to the newest schema where needed.
@@ -189,9 +191,8 @@ def _explained(engine: Engine) -> Iterator[None]:
     except DatabaseError as error:
         what = "can't be reached" if isinstance(error, OperationalError) else "is not a database"
         reason = str(error.orig).strip().splitlines()[0]
-        raise errors.DatabaseError(
-            f"{_shown(engine)} {what} ({reason}); check [database] url"
-        ) from None
+        mend = _LET_WRITE if reason.endswith("readonly database") else "check [database] url"
+        raise errors.DatabaseError(f"{_shown(engine)} {what} ({reason}); {mend}") from None
 
 
 def _shown(engine: Engine) -> str:

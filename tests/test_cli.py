@@ -352,6 +352,7 @@ def test_read_only_folder(own: Watched, command: str) -> None:
     own.folder.chmod(0o755)
     assert ("", 1) == (out, len(err.splitlines()))
     assert "attempt to write a readonly database" in err
+    assert "let this user write to its folder" in err
 
 
 def test_asking_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
