@@ -389,26 +389,25 @@ class _Walk:
             memory.lines.append(digest)
             memory.numbers.append(0 if position is None else self._old.numbers[position])
         self.found.spool.write(b"".join(fresh))
-        self._add_blocks([content for _, content in lines])
+        self._add_blocks([self._masked(content) for _, content in lines])
 
     def _add(self, content: bytes) -> None:
         """Remember lines of which none can be known."""
-        memory, found, lines = self.found.memory, self.found, self._lines(content)
-        first = len(memory)
+        memory, found, masked = self.found.memory, self.found, self._masked(content)
+        digests = _digests(masked)
         found.spool.write(content)
-        found.fresh.extend(range(first, first + len(lines)))
-        memory.lines.extend([digest for digest, _ in lines])
-        memory.numbers.frombytes(bytes(memory.numbers.itemsize * len(lines)))
-        self._add_blocks([line for _, line in lines])
+        found.fresh.extend(range(len(memory), len(memory) + len(digests)))
+        memory.lines.extend(digests)
+        memory.numbers.frombytes(bytes(memory.numbers.itemsize * len(digests)))
+        self._add_blocks(_ended(masked))
 
     def _add_blocks(self, lines: Sequence[bytes]) -> None:
-        """Make blocks of the lines that were remembered last."""
+        """Make blocks of the lines that were remembered last; their dates are masked."""
         start = size = 0
         for end, line in enumerate(lines, 1):
             size += len(line)
             if size >= _BLOCK_BYTES or end == len(lines):
-                masked = self._masked(b"".join(lines[start:end]))
-                self.found.memory.add_block(masked, end - start)
+                self.found.memory.add_block(b"".join(lines[start:end]), end - start)
                 start, size = end, 0
 
 
