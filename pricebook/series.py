@@ -72,7 +72,11 @@ class Filter:
         )
 
 
-_IS_LIKE = "lower(series.product) LIKE lower(:pattern) ESCAPE '/'"
+_IS_LIKE = (
+    "series.product IN (SELECT product FROM series WHERE lower(product) LIKE lower(:pattern)"
+    " ESCAPE '/')"
+)
+"""By their names first: SQLite would rather go through all prices than through all series."""
 
 
 def series_ids(asked: Asked, wanted: Iterable[Series]) -> dict[Series, int]:
