@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import click
@@ -25,6 +26,7 @@ _BLANK = re.compile(r"[\t\n\r\u2028\u2029]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _NUMBER = re.compile(r"[-−+]?[\d,]+(\.\d+)?(x| ?%)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_AT_ONCE = 1000
 _NO_AMOUNT = {"", "-", "withdrawn", "cancelled", "unknown"}
 """What may stand among numbers without making the column one of words."""
 
@@ -77,25 +79,21 @@ def write_rows(rows: Iterable[Row], shape: Shape, form: Format, *, empty: str = 
     """Write rows: a table shows `shape.columns`, programs get every field.
 
     A row of a table may have `below`: lines of its own under it. `empty` is what a person reads on
-    stderr when there are no rows.
+    stderr when there are no rows. All but a table is written as the rows come: they may be a
+    million.
     """
-    found = list(rows)
-    if form.kind == "json":
-        write_json(found)
-    elif form.kind == "nl":
-        for row in found:
-            click.echo(json.dumps(row, ensure_ascii=False))
-    elif form.kind == "csv":
-        click.echo(_csv(found, shape.fields, form.headers), nl=False)
-    elif found:
-        click.echo("\n".join(_lines(found, shape.columns, form.headers)))
-    if not found:
+    left = iter(rows)
+    first = list(islice(left, 1))
+    parts = _written(chain(first, left), shape, form)
+    while some := "".join(islice(parts, _AT_ONCE)):
+        click.echo(some, nl=False)
+    if not first:
         say(empty)
 
 
 def write_json(value: object) -> None:
     """One JSON document on stdout."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    click.echo(_json(value))
 
 
 def table(cells: Sequence[Sequence[str]], headers: Sequence[str] | None = None) -> str:
@@ -105,11 +103,15 @@ def table(cells: Sequence[Sequence[str]], headers: Sequence[str] | None = None) 
 
 def clean(text: str) -> str:
     """Text from outside without control codes, so that it can't move a terminal's cursor."""
+    if text.isascii() and text.isprintable():
+        return text
     return _CONTROL.sub("", _BLANK.sub(" ", text))
 
 
 def width(text: str) -> int:
     """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
         for char in text
@@ -126,6 +128,31 @@ def bold(text: str) -> str:
     """Emphasis on a terminal, plain text elsewhere and under NO_COLOR."""
     styled = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     return click.style(text, bold=True) if styled else text
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)
+
+
+def _written(rows: Iterable[Row], shape: Shape, form: Format) -> Iterator[str]:
+    """The text of the rows in parts."""
+    if form.kind == "json":
+        return _array(rows)
+    if form.kind == "nl":
+        return (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if form.kind == "csv":
+        return _csv(rows, shape.fields, form.headers)
+    found = list(rows)
+    return (f"{line}\n" for line in _lines(found, shape.columns, form.headers) if found)
+
+
+def _array(rows: Iterable[Row]) -> Iterator[str]:
+    """As `write_json` would write a list of them."""
+    before = "["
+    for row in rows:
+        yield before + "\n " + _json(row).replace("\n", "\n ")
+        before = ","
+    yield "[]\n" if before == "[" else "\n]\n"
 
 
 def _lines(rows: Sequence[Row], columns: Sequence[str], headers: bool) -> Iterator[str]:
@@ -164,12 +191,16 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _csv(rows: Sequence[Row], names: Sequence[str], headers: bool) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+def _csv(rows: Iterable[Row], names: Sequence[str], headers: bool) -> Iterator[str]:
     if headers:
-        writer.writerow(names)
-    writer.writerows([_harmless(_flat(row.get(name))) for name in names] for row in rows)
+        yield _csv_line(names)
+    for row in rows:
+        yield _csv_line([_harmless(_flat(row.get(name))) for name in names])
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
     return out.getvalue()
 
 

@@ -43,7 +43,7 @@ def as_of(
     if known is not None:
         values["known"] = known
     question = _in_force(conditions, as_known=known is not None)
-    rows = question.rows(asked, **values)
+    rows = question.each(asked, **values)
     return sorted((_price(row) for row in rows if row[0] is not None), key=_by_name)
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pricebook.quote import from_ticks
@@ -57,6 +58,13 @@ class Question:
             raise DBAPIError(sql, given, error) from error
         return found
 
+    def each(self, asked: Asked, **values: Any) -> Iterator[tuple[Any, ...]]:
+        """The same row by row: of a region they are a million."""
+        if isinstance(asked, sqlite3.Connection):
+            yield from asked.execute(self._sqlite, _for_sqlite(values))
+        else:
+            yield from self.rows(asked, **values)
+
 
 def is_postgres(asked: Asked) -> bool:
     """Whether the book is on PostgreSQL."""
@@ -68,8 +76,10 @@ def amount(ticks: int | None) -> Decimal | None:
     return None if ticks is None else from_ticks(ticks)
 
 
+@lru_cache(maxsize=4096)
 def instant(at: int | datetime) -> datetime:
     """A time as either database keeps it, in UTC."""
+    # A million prices have some thousand times between them.
     return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at.astimezone(UTC)
 
 

@@ -103,15 +103,20 @@ def series_of(row: Found) -> Series:
 
 
 @lru_cache(maxsize=4096)
-def series_from(
-    seller: str, product: str, meter: str, unit: str, currency: str, *qualifiers: str
-) -> Series:
+def series_from(seller: str, product: str, *rest: str) -> Series:
     """The series with these values of the columns `COLUMNS`."""
+    like = _any_of(seller, *rest)
+    return Series(like.seller, product, like.meter, like.unit, like.currency, like.qualifiers)
+
+
+@lru_cache(maxsize=4096)
+def _any_of(seller: str, meter: str, unit: str, currency: str, *qualifiers: str) -> Series:
+    """The series of whatever is sold on these conditions: they are few, and products are many."""
     *in_columns, more = qualifiers
     known = dict(zip(_IN_COLUMNS, in_columns, strict=True))
     if more:
         known |= json.loads(more)
-    return Series.of(seller, product, meter, unit, currency=currency, **known)
+    return Series.of(seller, "*", meter, unit, currency=currency, **known)
 
 
 def series_key(series: Series) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -55,6 +56,29 @@ def test_lines_below_a_row() -> None:
 def test_json_is_an_array() -> None:
     """`--json` gives one array with every field."""
     assert [_without_price(row) for row in ROWS] == json.loads(written("--json").stdout)
+
+
+def test_json_is_written_as_one_document_would_be() -> None:
+    """Row by row, and not to be told from the whole at once; nothing is an empty array."""
+    rows = [_without_price(row) for row in ROWS]
+    assert json.dumps(rows, indent=1) + "\n" == written("--json").stdout
+    assert "[]\n" == written("--json", rows=[]).stdout
+
+
+@pytest.mark.parametrize("kind", ["json", "nl", "csv"])
+def test_programs_get_rows_as_they_come(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A million rows are never held at once: the first are out before the last are there."""
+    out = []
+
+    def rows() -> Iterator[dict[str, str]]:
+        for number in range(5500):
+            yield {"model": f"model-{number}"}
+        out.append(capsys.readouterr().out)
+
+    write_rows(rows(), SHAPE, Format(kind))
+    out.append(capsys.readouterr().out)
+    assert ["model-0" in text for text in out] == [True, False]
+    assert ["model-5499" in text for text in out] == [False, True]
 
 
 def test_nl_is_one_object_a_line() -> None:

@@ -255,7 +255,7 @@ def commitments(
 def _write_prices(found: Sequence[Price], shape: Shape, form: Format, empty: str) -> None:
     from breakeven.price_view import price_row
 
-    write_rows([price_row(price, form) for price in found], shape, form, empty=empty)
+    write_rows((price_row(price, form) for price in found), shape, form, empty=empty)
 
 
 COMMANDS = (
