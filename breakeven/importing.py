@@ -13,9 +13,12 @@ from typing import Any
 from breakeven.app import App
 from breakeven.output import say, write_json
 from pricebook import book, runs, statements
+from pricebook.asking import sqlite_file
 from pricebook.config import naming
+from pricebook.copying import copy_book
 from pricebook.errors import ConfigError
 from pricebook.quote import digits, isoformat
+from pricebook.schema import open_book
 from pricebook.statements import Fault, Statements
 from scraper import catalogs
 from scraper.catalogs import genai_prices
@@ -152,6 +155,20 @@ def write(app: App, source: str, said: Statements, *, undated: int = 0) -> Impor
         if not changes:
             transaction.rollback()
     return Imported(source, len(said), changes, conflicts, said.faults, undated)
+
+
+def import_book(app: App, url: str) -> None:
+    """Copy all of the book at `url` into the app's own, which must be empty."""
+    file = sqlite_file(url)
+    if file and not file.is_file():
+        raise ConfigError(f"there is no database {file}")
+    source = open_book(url)
+    try:
+        copied = copy_book(source, app.engine, lambda name, rows: say(f"{name}: {rows:,} rows"))
+    finally:
+        source.dispose()
+    if not copied:
+        raise ConfigError(f"{source.url.render_as_string()} holds nothing")
 
 
 def report(done: Imported, *, as_json: bool) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from pricebook import errors
@@ -38,9 +38,7 @@ def open_book(url: str) -> Engine:
 def connect(url: str) -> Engine:
     """An engine with our settings; opens nothing yet."""
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed = _with_driver(make_url(url))
         engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
     except (ArgumentError, NoSuchModuleError):
         raise errors.ConfigError(
@@ -52,6 +50,14 @@ def connect(url: str) -> Engine:
         ) from None
     (_settle_sqlite if engine.dialect.name == "sqlite" else _settle_postgres)(engine)
     return engine
+
+
+def _with_driver(url: URL) -> URL:
+    """The address with the driver that we use; ArgumentError for other kinds of databases."""
+    kind = url.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise ArgumentError(f"breakeven doesn't know {kind}")
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def test_a_server_that_is_away_is_named_without_its_password() -> None:
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["breakeven.db", "nosuch://x"])
+@pytest.mark.parametrize("url", ["breakeven.db", "nosuch://x", "mysql://me@host/book"])
 def test_an_address_that_is_none_is_a_setting_to_mend(url: str) -> None:
     """A database address that can't be understood is a configuration error."""
     with pytest.raises(ConfigError, match=r"\[database\]: url is not a database address"):

@@ -64,6 +64,22 @@ def import_aws(context: Context, since: datetime, regions: tuple[str, ...]) -> N
     sys.exit(import_aws(context.app(), regions, since))
 
 
+@imports.command("book")
+@click.argument("url")
+@click.pass_obj
+def import_book(context: Context, url: str) -> None:
+    """All of another book, the one at URL, into an empty one.
+
+    That is how a book moves from SQLite to PostgreSQL, or back: prices with their evidence, ratios,
+    alerts, and where each rule stands. Let `[database] url` name the new book, and stop the daemon
+    first: what it writes meanwhile stays behind. A password needs not stand in URL: PGPASSWORD and
+    ~/.pgpass are asked, too.
+    """
+    from breakeven.importing import import_book
+
+    import_book(context.app(), url)
+
+
 @click.command()
 @click.option("--since", type=WHEN, help="Changes from then on.")
 @click.option(
