@@ -143,7 +143,8 @@ def _written(rows: Iterable[Row], shape: Shape, form: Format) -> Iterator[str]:
     if form.kind == "csv":
         return _csv(rows, shape.fields, form.headers)
     found = list(rows)
-    return (f"{line}\n" for line in _lines(found, shape.columns, form.headers) if found)
+    lines = _lines(found, shape.columns, form.headers) if found else ()
+    return (f"{line}\n" for line in lines)
 
 
 def _array(rows: Iterable[Row]) -> Iterator[str]:
