@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from comparator.closing import closings
 from comparator.event import Event
-from comparator.facts import Facts
+from comparator.news import Announced, with_evidence
 from comparator.observing import told_event
 from comparator.rules.ahead import Ahead
 from comparator.rules.crossing import Crossing
@@ -37,11 +37,11 @@ from comparator.rules.told import Memory, News
 from comparator.watched import INSTANT, Stretch, Watched
 from comparator.way import Prices
 from comparator.workload import Workload
+from pricebook.announcements import announced_since
 from pricebook.book import Change, price_at
 from pricebook.offers import Offers
 from pricebook.past import Past
 from pricebook.quote import Price, Series
-from pricebook.standing import announced_since
 
 _DAY = timedelta(days=1)
 
@@ -131,8 +131,7 @@ class Backtest:
         fitting = (series for series in self.past if rule.prices.fits(series))
         found = [one for series in sorted(fitting, key=str) for one in self._news(rule, series)]
         for at, news in sorted(found, key=lambda one: one[0]):
-            facts = Facts(self.connection, self._prices(at), at)
-            yield Told(facts.with_evidence(news).event(rule, at), sent=True)
+            yield Told(with_evidence(news, self._prices(at)).event(rule, at), sent=True)
 
     def _news(self, rule: PriceChange, series: Series) -> Iterator[tuple[datetime, News]]:
         """Of one series, as the rule remembers each by itself."""
@@ -151,8 +150,8 @@ class Backtest:
         memory: Memory = {}
         at = max(self.since, self._first_announcement())
         while at <= self.until:
-            facts = Facts(self.connection, self._prices(at), at)
-            memory, news = rule.near(memory, facts.coming(rule), at)
+            announced = Announced(self.connection, self._prices(at), at)
+            memory, news = rule.near(memory, announced.coming(rule), at)
             yield from (Told(one.event(rule, at), sent=True) for one in news)
             at += _DAY
 
