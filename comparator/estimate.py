@@ -6,6 +6,7 @@ What is estimated are sums of products without a minus, so that no more than a f
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,6 +16,8 @@ from operator import add, mul
 from typing import TypeAlias
 
 from comparator.interval import Interval
+from pricebook.past import Ticks
+from pricebook.quote import TICKS_PER_UNIT
 
 OFF = 1e-9
 """More than an estimate is off, as a part of its figure."""
@@ -27,9 +30,9 @@ Column: TypeAlias = list[float]
 class Estimates:
     """Of a range at many times: its lows, points and highs."""
 
-    lows: Column = field(default_factory=list)
-    points: Column = field(default_factory=list)
-    highs: Column = field(default_factory=list)
+    lows: array[float] = field(default_factory=lambda: array("d"))
+    points: array[float] = field(default_factory=lambda: array("d"))
+    highs: array[float] = field(default_factory=lambda: array("d"))
 
     def extend(self, points: Column, like: Interval) -> None:
         """Further times, at which the range has the same proportion to its point as `like`."""
@@ -44,12 +47,12 @@ class Estimates:
             column.extend([nan] * count)
 
 
-def column(amounts: Iterable[Decimal | None]) -> Column:
-    """Of prices; None is none."""
-    return [nan if amount is None else float(amount) for amount in amounts]
+def column(ticks: Iterable[Ticks]) -> Column:
+    """Of the amounts of prices; None is none."""
+    return [nan if each is None else float(each / TICKS_PER_UNIT) for each in ticks]
 
 
-def product(factor: Decimal, columns: Iterable[Column], count: int) -> Column:
+def product(factor: Decimal, columns: Iterable[Sequence[float]], count: int) -> Column:
     """A factor times one figure of each column, at each of `count` times."""
     return reduce(_times, columns, [float(factor)] * count)
 
@@ -80,7 +83,7 @@ def extremes(points: Sequence[float]) -> list[int]:
     return [place for place, one in enumerate(points) if one <= lowest or one >= highest]
 
 
-def _times(one: Column, other: Column) -> Column:
+def _times(one: Iterable[float], other: Iterable[float]) -> Column:
     return list(map(mul, one, other))
 
 

@@ -24,6 +24,7 @@ from comparator.way import Prices
 from comparator.workload import Workload
 from pricebook.offers import Offers
 from pricebook.past import Past
+from pricebook.question import instant, seconds
 
 INSTANT = timedelta(seconds=1)
 """The book keeps whole seconds."""
@@ -79,8 +80,8 @@ class Watched:
         self._workload, self._prices_at = workload, prices_at
         self._course = Course(workload, past, until, offers)
         times = self._course.times
-        self._first = max(0, bisect_right(times, since) - 1)
-        self._bounds = [*times, until + INSTANT]
+        self._first = max(0, bisect_right(times, seconds(since)) - 1)
+        self._ends = [*times[1:], seconds(until + INSTANT)]
         self._since, self._others = since, dict[tuple[str, bool], Estimates | None]()
         self.calculation = workload.calculation
 
@@ -134,7 +135,7 @@ class Watched:
         return found
 
     def _stretch(self, rule: Crossing, number: int) -> Stretch:
-        begin = max(self._bounds[number], self._since)
+        begin = max(instant(self._course.times[number]), self._since)
 
         def evaluated() -> Evaluation:
             return evaluate(self._workload, self._prices_at(begin), begin, self._offers)
@@ -142,4 +143,4 @@ class Watched:
         def ratio() -> Range | None:
             return self._course.moment(number).ratio
 
-        return Stretch(begin, self._bounds[number + 1], rule, ratio, evaluated)
+        return Stretch(begin, instant(self._ends[number]), rule, ratio, evaluated)

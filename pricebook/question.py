@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -42,20 +42,24 @@ class Question:
 
         Errors are sqlite3's, or SQLAlchemy's DBAPIError where its connection was asked.
         """
+        return list(self.each(asked, **values))
+
+    def each(self, asked: Asked, **values: Any) -> Iterator[tuple[Any, ...]]:
+        """The same row by row, for an answer that is too long to be held whole."""
         if isinstance(asked, sqlite3.Connection):
-            return asked.execute(self._sqlite, _for_sqlite(values)).fetchall()
+            yield from asked.execute(self._sqlite, _for_sqlite(values))
+            return
         if is_postgres(asked):
             sql, given = self._postgres, _for_postgres(values)
         else:
             sql, given = self._sqlite, _for_sqlite(values)
         driver: Any = asked.connection.driver_connection
         try:
-            found: list[tuple[Any, ...]] = driver.execute(sql, given).fetchall()
+            yield from driver.execute(sql, given)
         except asked.dialect.loaded_dbapi.Error as error:
             from sqlalchemy.exc import DBAPIError
 
             raise DBAPIError(sql, given, error) from error
-        return found
 
 
 def is_postgres(asked: Asked) -> bool:
@@ -71,6 +75,11 @@ def amount(ticks: int | None) -> Decimal | None:
 def instant(at: int | datetime) -> datetime:
     """A time as either database keeps it, in UTC."""
     return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at.astimezone(UTC)
+
+
+def seconds(at: int | datetime) -> int:
+    """The same in whole seconds since 1970."""
+    return at if isinstance(at, int) else int(at.timestamp())
 
 
 def _for_sqlite(values: Mapping[str, Any]) -> dict[str, Any]:
