@@ -22,6 +22,7 @@ from comparator.rules.ahead import Ahead
 from comparator.rules.crossing import Crossing
 from comparator.rules.machine import step
 from comparator.rules.price_change import NOTHING, PriceChange
+from comparator.rules.rest import rested
 from comparator.rules.rulebook import Rule
 from comparator.rules.state import (
     CRITICAL,
@@ -108,6 +109,9 @@ class Backtest:
         trial = _Trial(rule, watched.calculation)
         for stretch in watched.stretches(rule, lambda: trial.state):
             at = stretch.begin
+            if stretch.rests:
+                trial.state = rested(trial.state, self._last_look(at, stretch.end))
+                continue
             while at < stretch.end:
                 before = trial.state
                 yield from trial.look(stretch, at)
@@ -123,8 +127,12 @@ class Backtest:
 
     def _next(self, at: datetime, end: datetime, *, settled: bool) -> datetime:
         """The next look; the last one of a stretch where those in between would change nothing."""
-        last = at + (end - INSTANT - at) // self.every * self.every
-        return max(last, at + self.every) if settled else at + self.every
+        following = at + self.every
+        return max(self._last_look(at, end), following) if settled else following
+
+    def _last_look(self, at: datetime, end: datetime) -> datetime:
+        """Of a stretch, counted from one of its looks."""
+        return at + (end - INSTANT - at) // self.every * self.every
 
     def _price_changes(self, rule: PriceChange) -> Iterator[Told]:
         fitting = (series for series in self.past if rule.prices.fits(series))

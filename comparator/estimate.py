@@ -75,11 +75,12 @@ def surely(above: Decimal | None, below: Decimal | None) -> tuple[float, float]:
     return least, inf if below is None else float(below) * (1 - 2 * OFF)
 
 
-def extremes(points: Sequence[float]) -> list[int]:
-    """The places of those of which one is the lowest figure, and one the highest; none of none."""
-    if not points:
+def extremes(points: Sequence[float], known: Iterable[Decimal]) -> list[int]:
+    """The places of those of which one may be lower, or higher, than all others and all `known`."""
+    levels = [*points, *map(float, known)]
+    if not levels:
         return []
-    lowest, highest = min(points) * (1 + 2 * OFF), max(points) * (1 - 2 * OFF)
+    lowest, highest = min(levels) * (1 + 2 * OFF), max(levels) * (1 - 2 * OFF)
     return [place for place, one in enumerate(points) if one <= lowest or one >= highest]
 
 
