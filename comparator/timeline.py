@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import TypeAlias
 
 from comparator.comparison import Term
@@ -60,10 +60,11 @@ class Course:
 
     def __init__(self, workload: Workload, past: Past, until: datetime, offers: Offers) -> None:
         held = {series: History.of(past.get(series, ())) for series in workload.may_need(offers)}
-        end, turns = seconds(until), {*map(seconds, workload.turns)}
-        times = sorted(turns.union(*(history.begins for history in held.values())))
-        self._all = times[: bisect_right(times, end)]
-        self._turns = sorted(turn for turn in turns if turn <= end)
+        end, turns = seconds(until), sorted({*map(seconds, workload.turns)})
+        # What is sorted already is merged sooner than a set is sorted.
+        times = sorted(chain(turns, *(history.begins for history in held.values())))
+        self._all = [*dict.fromkeys(times[: bisect_right(times, end)])]
+        self._turns = turns[: bisect_right(turns, end)]
         columns = {series: _Column(history, self._all) for series, history in held.items()}
         self._columns = list(columns.values())
         self._formulas = _Formulas(workload, offers, columns)
