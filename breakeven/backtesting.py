@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
-
-from sqlalchemy import Connection, select
 
 from breakeven.app import App
 from breakeven.discounts import discounted_past
@@ -24,11 +20,10 @@ from comparator.rules.rulebook import Rule, example_rules
 from comparator.workload import Workload, examples
 from pricebook.errors import ConfigError
 from pricebook.offers import Offers, bare, offers
-from pricebook.past import Past, past
+from pricebook.past import Past, known_series, past
+from pricebook.question import Asked
 from pricebook.quote import Series, isoformat
-from pricebook.schema import reading
-from pricebook.series import series_id, series_of
-from pricebook.tables import NAMED_SERIES, SERIES, TariffRow
+from pricebook.series import series_id
 
 BACKTEST = Shape(
     ("at", "rule", "kind", "ratio", "told"),
@@ -82,8 +77,8 @@ def backtest(
     rules, end = _named(known, names), until or app.now()
     if since and since > end:
         raise ConfigError(f"--since is after {isoformat(end)}, the end of the time that is tried")
-    with _nothing_collected(), reading(app.engine) as connection:
-        trial = _trial(app, connection, rules, workloads, since, end)
+    with app.asking() as asked:
+        trial = _trial(app, asked, rules, workloads, since, end)
         by_name = {one.name: one for one in workloads}
         found = [told for rule in rules for told in trial.told(rule, by_name)]
     left_out = tuple(f"not tried: {rule.name!r}, for {why}" for rule, why in _refused(rules))
@@ -121,19 +116,6 @@ def told_row(one: Told, form: Format) -> Row:
     }
 
 
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Prices are made by the hundred thousand and all of them stay. To go through them again and
-    again in search of garbage takes a sixth of the time, and finds none."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def _named(known: Sequence[Rule], names: Sequence[str]) -> list[Rule]:
     by_name = {rule.name: rule for rule in known}
     for name in names:
@@ -154,52 +136,47 @@ def _refused(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str]]:
 
 def _trial(
     app: App,
-    connection: Connection,
+    asked: Asked,
     rules: Sequence[Rule],
     workloads: Sequence[Workload],
     since: datetime | None,
     until: datetime,
 ) -> Backtest:
     earlier = shipped(until)
-    known = _offers(connection, until, earlier)
+    known = _offers(asked, until, earlier)
     watched = {rule.workload for rule in rules if isinstance(rule, Crossing)}
     needed = {series for one in workloads if one.name in watched for series in one.may_need(known)}
     patterns = [rule for rule in rules if isinstance(rule, PriceChange)]
-    needed |= set(_fitting(connection, earlier, patterns))
+    needed |= set(_fitting(asked, earlier, patterns))
     before = {series: held for series, held in earlier.items() if series in needed}
-    prices = continued(before, past(connection, needed, until))
+    prices = continued(before, past(asked, needed, until))
     discounts = app.settings.aws.discounts
     mine = discounted_past(prices, discounts) if discounts else prices
     firsts = [held[0].valid_from for held in (mine or earlier).values() if held]
     begin = since or min(firsts, default=until)
-    return Backtest(connection, mine, known, begin, until, app.settings.every)
+    return Backtest(asked, mine, known, begin, until, app.settings.every)
 
 
-def _offers(connection: Connection, until: datetime, earlier: Past) -> Offers:
+def _offers(asked: Asked, until: datetime, earlier: Past) -> Offers:
     """With prices by the length of the prompt as shipped, where the book has none of the kind."""
-    known = offers(connection, until)
+    known = offers(asked, until)
 
     def by_length(series: Series) -> Sequence[Series]:
         found = tuple(known.by_length(series))
-        if found or series_id(connection, bare(series)) is not None:
+        if found or series_id(asked, bare(series)) is not None:
             return found
         return [one for one in earlier if one.get("context") and bare(one) == bare(series)]
 
     return replace(known, by_length=cache(by_length))
 
 
-def _fitting(
-    connection: Connection, earlier: Past, rules: Sequence[PriceChange]
-) -> Iterator[Series]:
+def _fitting(asked: Asked, earlier: Past, rules: Sequence[PriceChange]) -> Iterator[Series]:
     """Every series that one of the rules is about."""
     if not rules:
         return
     yield from (one for one in earlier if any(rule.prices.fits(one) for rule in rules))
-    query = select(*SERIES).select_from(NAMED_SERIES)
     sellers = {rule.prices.seller for rule in rules}
-    if not any("*" in one or "?" in one or "[" in one for one in sellers):
-        query = query.where(TariffRow.seller.in_(sellers))
-    for row in connection.execute(query):
-        series = series_of(row)
+    named = not any("*" in one or "?" in one or "[" in one for one in sellers)
+    for series in known_series(asked, sellers if named else None):
         if any(rule.prices.fits(series) for rule in rules):
             yield series

@@ -42,8 +42,9 @@ def discounted(price: Price, discounts: Sequence[Discount]) -> Price:
 
 def discounted_past(known: Past, discounts: Sequence[Discount]) -> Past:
     """All prices of the past as they would have been to this user."""
+    agreed = {series: _discount_on(series, discounts) for series in known}
     return {
-        series: tuple(discounted(price, discounts) for price in held)
+        series: [_less(price, discount) for price in held] if (discount := agreed[series]) else held
         for series, held in known.items()
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from importlib.resources import files
+from pathlib import Path
 
 from pricebook.past import Past
 from pricebook.quote import Price, Series
@@ -17,7 +17,7 @@ _SOURCE = "the history that comes with breakeven"
 
 def shipped(until: datetime) -> Past:
     """The prices of every series in it up to then, oldest first."""
-    text = (files(catalogs) / "curated.csv").read_text(encoding="utf-8")
+    text = Path(catalogs.__file__).with_name("curated.csv").read_text(encoding="utf-8")
     found: dict[Series, list[Price]] = {}
     for price in sorted(_prices(read(text, until)), key=lambda one: one.valid_from):
         found.setdefault(price.series, []).append(price)
@@ -27,13 +27,14 @@ def shipped(until: datetime) -> Past:
 def continued(earlier: Past, known: Past) -> Past:
     """The book's prices, and for the time before the first of a series those that are shipped."""
     return {
-        series: (*_before(known.get(series, ()), earlier.get(series, ())), *known.get(series, ()))
+        series: _joined(earlier.get(series, ()), known.get(series, ()))
         for series in {**earlier, **known}
     }
 
 
-def _before(known: Sequence[Price], earlier: Sequence[Price]) -> Iterator[Price]:
-    return (one for one in earlier if not known or one.valid_from < known[0].valid_from)
+def _joined(earlier: Sequence[Price], known: Sequence[Price]) -> Sequence[Price]:
+    before = [one for one in earlier if not known or one.valid_from < known[0].valid_from]
+    return [*before, *known] if before else known
 
 
 def _prices(found: Statements) -> Iterator[Price]:

@@ -7,23 +7,22 @@ No source ever fails, no price is set aside, and what was learnt late counts fro
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection
-
 from comparator.closing import closings
+from comparator.estimate import column, surely
 from comparator.event import Event
-from comparator.facts import Facts
+from comparator.news import Announced, with_evidence
 from comparator.observing import told_event
 from comparator.rules.ahead import Ahead
 from comparator.rules.crossing import Crossing
 from comparator.rules.machine import step
 from comparator.rules.price_change import NOTHING, PriceChange
+from comparator.rules.rest import rested
 from comparator.rules.rulebook import Rule
 from comparator.rules.state import (
     CRITICAL,
@@ -37,11 +36,12 @@ from comparator.rules.told import Memory, News
 from comparator.watched import INSTANT, Stretch, Watched
 from comparator.way import Prices
 from comparator.workload import Workload
-from pricebook.book import Change, price_at
+from pricebook.announcements import announced_since
+from pricebook.answers import price_at
 from pricebook.offers import Offers
-from pricebook.past import Past
-from pricebook.quote import Price, Series
-from pricebook.standing import announced_since
+from pricebook.past import History, Past
+from pricebook.question import Asked, seconds
+from pricebook.quote import Change, Price, Series
 
 _DAY = timedelta(days=1)
 
@@ -85,10 +85,10 @@ class Backtest:
     """History, and the time in which rules look at it: they begin at `since` without a past.
 
     `past` holds what the workloads may need, and what fits the rules on prices. `every`: from one
-    look to the next. `connection`: to the book, for what was announced.
+    look to the next. `asked`: the book, for what was announced.
     """
 
-    connection: Connection
+    asked: Asked
     past: Past
     offers: Offers
     since: datetime
@@ -109,6 +109,9 @@ class Backtest:
         trial = _Trial(rule, watched.calculation)
         for stretch in watched.stretches(rule, lambda: trial.state):
             at = stretch.begin
+            if stretch.rests:
+                trial.state = rested(trial.state, self._last_look(at, stretch.end))
+                continue
             while at < stretch.end:
                 before = trial.state
                 yield from trial.look(stretch, at)
@@ -118,58 +121,69 @@ class Backtest:
         """Made once for all rules on a workload."""
         if workload.name not in self._known:
             times = self.since, self.until
-            known = Watched(workload, self.past, self.offers, *times, self._prices)
+            known = Watched(workload, self._histories, self.offers, *times, self._prices)
             self._known[workload.name] = known
         return self._known[workload.name]
 
     def _next(self, at: datetime, end: datetime, *, settled: bool) -> datetime:
         """The next look; the last one of a stretch where those in between would change nothing."""
-        last = at + (end - INSTANT - at) // self.every * self.every
-        return max(last, at + self.every) if settled else at + self.every
+        following = at + self.every
+        return max(self._last_look(at, end), following) if settled else following
+
+    def _last_look(self, at: datetime, end: datetime) -> datetime:
+        """Of a stretch, counted from one of its looks."""
+        return at + (end - INSTANT - at) // self.every * self.every
 
     def _price_changes(self, rule: PriceChange) -> Iterator[Told]:
         fitting = (series for series in self.past if rule.prices.fits(series))
         found = [one for series in sorted(fitting, key=str) for one in self._news(rule, series)]
         for at, news in sorted(found, key=lambda one: one[0]):
-            facts = Facts(self.connection, self._prices(at), at)
-            yield Told(facts.with_evidence(news).event(rule, at), sent=True)
+            yield Told(with_evidence(news, self._prices(at)).event(rule, at), sent=True)
 
     def _news(self, rule: PriceChange, series: Series) -> Iterator[tuple[datetime, News]]:
         """Of one series, as the rule remembers each by itself."""
         memory: Memory = {}
-        least, most = NOTHING
-        for before, after in pairwise(self.past[series]):
-            at, amount = after.valid_from, after.amount
-            passed_over = amount is not None and least < amount < most
-            if not passed_over and self.since < at <= self.until:
-                memory, news = rule.moved(memory, [Change(series, before.amount, amount, at)])
-                least, most = rule.passes_over(memory, series)
-                yield from ((at, one) for one in news)
+        held, (above, below) = self._histories[series], surely(*NOTHING)
+        amounts = column(held.ticks)
+        for number in self._shown(held):
+            if above < amounts[number] < below:
+                continue
+            before, after = held[number - 1].amount, held[number]
+            change = Change(series, before, after.amount, after.valid_from)
+            memory, news = rule.moved(memory, [change])
+            above, below = surely(*rule.passes_over(memory, series))
+            yield from ((after.valid_from, one) for one in news)
+
+    def _shown(self, held: History) -> Iterator[int]:
+        """The places of the changes in the time that is tried."""
+        since, until = seconds(self.since), seconds(self.until)
+        return (n for n in range(1, len(held)) if since < held.begins[n] <= until)
 
     def _ahead(self, rule: Ahead) -> Iterator[Told]:
         """Looked at once a day: what is announced is announced for days."""
         memory: Memory = {}
         at = max(self.since, self._first_announcement())
         while at <= self.until:
-            facts = Facts(self.connection, self._prices(at), at)
-            memory, news = rule.near(memory, facts.coming(rule), at)
+            announced = Announced(self.asked, self._prices(at), at)
+            memory, news = rule.near(memory, announced.coming(rule), at)
             yield from (Told(one.event(rule, at), sent=True) for one in news)
             at += _DAY
 
     def _first_announcement(self) -> datetime:
         known = [one.announced for one in closings(self.until)]
-        first = announced_since(self.connection)
+        first = announced_since(self.asked)
         return min([*known, first] if first else known, default=self.until)
 
     def _prices(self, at: datetime) -> Prices:
         def held(series: Series) -> Price | None:
-            if series not in self.past:
-                return price_at(self.connection, series, at)
-            known = self.past[series]
-            number = bisect_right(known, at, key=lambda one: one.valid_from)
-            return known[number - 1] if number else None
+            known = self._histories.get(series)
+            return price_at(self.asked, series, at) if known is None else known.held_at(at)
 
         return held
+
+    @cached_property
+    def _histories(self) -> Mapping[Series, History]:
+        return {series: History.of(held) for series, held in self.past.items()}
 
 
 def refusal(rule: Rule) -> str:

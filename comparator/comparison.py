@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import reduce
-from operator import add, mul
+from math import prod
+from operator import add
 from typing import Any
 
 from comparator.interval import Interval
@@ -62,6 +63,11 @@ class Term:
         """The term's share of the cost, in the unit of the cost."""
         return _product(self.times) / _product(self.per)
 
+    @property
+    def point(self) -> Decimal:
+        """That of `value`, in a third of the time."""
+        return _at_points(self.times) / _at_points(self.per)
+
     def power(self, name: str) -> int:
         """How often the quantity is a factor, less how often it divides."""
         times = sum(quantity.name == name for quantity in self.times)
@@ -69,6 +75,8 @@ class Term:
 
     def with_value(self, name: str, value: Interval) -> Term:
         """The same term with another figure for one quantity."""
+        if name not in {quantity.name for quantity in self.times + self.per}:
+            return self
         return replace(
             self,
             times=tuple(_with_value(quantity, name, value) for quantity in self.times),
@@ -95,6 +103,16 @@ class Cost:
     def value(self) -> Interval:
         """Low, point and high of the sum."""
         return reduce(add, (term.value for term in self.terms), _ZERO)
+
+    @property
+    def point(self) -> Decimal:
+        """That of `value`, in a third of the time."""
+        return sum((term.point for term in self.terms), Decimal(0))
+
+    @property
+    def may_be_free(self) -> bool:
+        """Whether the low of its `value` is nothing: each term has a factor that may be."""
+        return all(any(not q.value.low for q in term.times) for term in self.terms)
 
     def with_value(self, name: str, value: Interval) -> Cost:
         """The same cost with another figure for one quantity."""
@@ -164,7 +182,16 @@ class Comparison:
 
 
 def _product(quantities: tuple[Quantity, ...]) -> Interval:
-    return reduce(mul, (quantity.value for quantity in quantities), _ONE)
+    values = [quantity.value for quantity in quantities]
+    return Interval(
+        prod((value.low for value in values), start=_WHOLE),
+        prod((value.point for value in values), start=_WHOLE),
+        prod((value.high for value in values), start=_WHOLE),
+    )
+
+
+def _at_points(quantities: tuple[Quantity, ...]) -> Decimal:
+    return prod((quantity.value.point for quantity in quantities), start=_WHOLE)
 
 
 def _with_value(quantity: Quantity, name: str, value: Interval) -> Quantity:
@@ -172,11 +199,11 @@ def _with_value(quantity: Quantity, name: str, value: Interval) -> Quantity:
 
 
 def _weighted_power(cost: Cost, name: str) -> Decimal:
-    weighted = sum((term.value.point * term.power(name) for term in cost.terms), Decimal(0))
-    return weighted / cost.value.point
+    weighted = sum((term.point * term.power(name) for term in cost.terms), Decimal(0))
+    return weighted / cost.point
 
 
 def _line(cost: Cost, name: str) -> tuple[Decimal, Decimal]:
     at_one = cost.with_value(name, _ONE)
-    slope = sum((t.value.point for t in at_one.terms if t.power(name)), Decimal(0))
-    return at_one.value.point - slope, slope
+    slope = sum((t.point for t in at_one.terms if t.power(name)), Decimal(0))
+    return at_one.point - slope, slope

@@ -6,6 +6,7 @@ What is estimated are sums of products without a minus, so that no more than a f
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,6 +16,8 @@ from operator import add, mul
 from typing import TypeAlias
 
 from comparator.interval import Interval
+from pricebook.past import Ticks
+from pricebook.quote import TICKS_PER_UNIT
 
 OFF = 1e-9
 """More than an estimate is off, as a part of its figure."""
@@ -27,9 +30,9 @@ Column: TypeAlias = list[float]
 class Estimates:
     """Of a range at many times: its lows, points and highs."""
 
-    lows: Column = field(default_factory=list)
-    points: Column = field(default_factory=list)
-    highs: Column = field(default_factory=list)
+    lows: array[float] = field(default_factory=lambda: array("d"))
+    points: array[float] = field(default_factory=lambda: array("d"))
+    highs: array[float] = field(default_factory=lambda: array("d"))
 
     def extend(self, points: Column, like: Interval) -> None:
         """Further times, at which the range has the same proportion to its point as `like`."""
@@ -44,12 +47,12 @@ class Estimates:
             column.extend([nan] * count)
 
 
-def column(amounts: Iterable[Decimal | None]) -> Column:
-    """Of prices; None is none."""
-    return [nan if amount is None else float(amount) for amount in amounts]
+def column(ticks: Iterable[Ticks]) -> Column:
+    """Of the amounts of prices; None is none."""
+    return [nan if each is None else float(each / TICKS_PER_UNIT) for each in ticks]
 
 
-def product(factor: Decimal, columns: Iterable[Column], count: int) -> Column:
+def product(factor: Decimal, columns: Iterable[Sequence[float]], count: int) -> Column:
     """A factor times one figure of each column, at each of `count` times."""
     return reduce(_times, columns, [float(factor)] * count)
 
@@ -72,15 +75,16 @@ def surely(above: Decimal | None, below: Decimal | None) -> tuple[float, float]:
     return least, inf if below is None else float(below) * (1 - 2 * OFF)
 
 
-def extremes(points: Sequence[float]) -> list[int]:
-    """The places of those of which one is the lowest figure, and one the highest; none of none."""
-    if not points:
+def extremes(points: Sequence[float], known: Iterable[Decimal]) -> list[int]:
+    """The places of those of which one may be lower, or higher, than all others and all `known`."""
+    levels = [*points, *map(float, known)]
+    if not levels:
         return []
-    lowest, highest = min(points) * (1 + 2 * OFF), max(points) * (1 - 2 * OFF)
+    lowest, highest = min(levels) * (1 + 2 * OFF), max(levels) * (1 - 2 * OFF)
     return [place for place, one in enumerate(points) if one <= lowest or one >= highest]
 
 
-def _times(one: Column, other: Column) -> Column:
+def _times(one: Iterable[float], other: Iterable[float]) -> Column:
     return list(map(mul, one, other))
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from comparator import ledger
 from comparator.event import Event
 from comparator.facts import Facts
+from comparator.news import with_evidence
 from comparator.observing import observation, told_event
 from comparator.ratio import Evaluation, evaluate
 from comparator.rules.ahead import Ahead
@@ -119,7 +120,7 @@ class _Run:
         edited = stored is not None and stored["semantics"] != semantics
         memory, since = ({}, at) if edited or not stored else _remembered(stored)
         memory, news = _news(rule, memory, self.facts, since)
-        events = [self.facts.with_evidence(one).event(rule, at) for one in news]
+        events = [with_evidence(one, self.facts.prices).event(rule, at) for one in news]
         if edited:
             words = "The rule was edited; what it finds now counts as known."
             events = [News("rule_edited", "watching", words).event(rule, at)]
@@ -176,7 +177,7 @@ def _news(
     if isinstance(rule, PriceChange):
         return rule.moved(memory, facts.changes_since(since))
     if isinstance(rule, Ahead):
-        return rule.near(memory, facts.coming(rule), facts.at)
+        return rule.near(memory, facts.announced.coming(rule), facts.at)
     if isinstance(rule, SourceHealth):
         return rule.watch(memory, facts.standings, facts.at)
     return rule.open(memory, facts.waiting)

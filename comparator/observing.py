@@ -6,12 +6,11 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comparator import measure
 from comparator.attribution import causes
 from comparator.event import Event
-from comparator.facts import Facts
 from comparator.flip import flips
 from comparator.ratio import Evaluation
 from comparator.rules.crossing import Crossing
@@ -29,6 +28,9 @@ from comparator.rules.state import (
 )
 from pricebook.label import label
 from pricebook.quote import Price, isoformat, plain
+
+if TYPE_CHECKING:
+    from comparator.facts import Facts
 
 _UNKNOWN = "unknown"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from comparator.comparison import Comparison, Quantity
@@ -19,7 +20,7 @@ from pricebook.quote import OBSERVED, UNITS, Price, Series, isoformat
 FREE = "{} may cost nothing: no ratio"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evaluation:
     """A workload at one time. `comparison` None: unknown, and `reason` names what is missing.
 
@@ -34,9 +35,13 @@ class Evaluation:
     calculation: str
     comparison: Comparison | None
     reason: str = ""
-    outlook: Outlook | None = None
     notes: tuple[str, ...] = ()
     gone: bool = False
+
+    @cached_property
+    def outlook(self) -> Outlook | None:
+        """How sure costs and ratio are: drawn when it is asked for."""
+        return None if self.comparison is None else Outlook.of(self.comparison)
 
     @property
     def health(self) -> str:
@@ -116,8 +121,8 @@ def evaluate(
         return Evaluation(
             workload, at, workload.calculation, None, str(error), notes=told, gone=gone
         )
-    outlook, notes = Outlook.of(comparison), (*told, *_ends(comparison, offers))
-    return Evaluation(known, at, workload.calculation, comparison, outlook=outlook, notes=notes)
+    notes = (*told, *_ends(comparison, offers))
+    return Evaluation(known, at, workload.calculation, comparison, notes=notes)
 
 
 def _ends(comparison: Comparison, offers: Offers) -> Iterator[str]:
@@ -133,7 +138,7 @@ def _compared(workload: Workload, prices: Prices, offers: Offers) -> Comparison:
     }
     comparison = workload.compare(found.__getitem__)
     for side, way in ((comparison.self_host, workload.self_host), (comparison.api, workload.api)):
-        if not side.value.low:
+        if side.may_be_free:
             raise Unknown(FREE.format(way.title))
     return comparison
 

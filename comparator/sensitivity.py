@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property, partial
 from typing import Any
 
 from comparator import api_cost, cost
@@ -31,17 +32,22 @@ def _one(key: str) -> Quantity:
 _A_TOKEN, _A_MACHINE, _AN_HOUR = map(_one, ("tokens_per_month", "machines", "hours_per_run"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BreakEven:
-    """The value of `what` at which both ways cost the same; None when no value does that.
+    """The value of `what` at which both ways cost the same: `solve` finds it when it is asked for.
 
     `at_most`: the greatest value that is possible, where there is one.
     """
 
     what: str
-    value: Decimal | None
     unit: str
+    solve: Callable[[], Decimal | None]
     at_most: Decimal | None = None
+
+    @cached_property
+    def value(self) -> Decimal | None:
+        """None when no value does that."""
+        return self.solve()
 
     @property
     def feasible(self) -> bool:
@@ -123,15 +129,18 @@ def _of_way(way: Way, comparison: Comparison) -> Iterator[BreakEven]:
         yield from _of_serving(way, comparison)
     else:
         return
-    fleet = Cost(comparison.self_host.unit, way.terms_at(MACHINE_HOUR))
-    hour = Comparison(fleet, comparison.api).break_even(MACHINE_HOUR.name)
-    yield BreakEven("price of a machine's hour, all in", hour, MACHINE_HOUR.unit)
+
+    def hour() -> Decimal | None:
+        fleet = Cost(comparison.self_host.unit, way.terms_at(MACHINE_HOUR))
+        return Comparison(fleet, comparison.api).break_even(MACHINE_HOUR.name)
+
+    yield BreakEven("price of a machine's hour, all in", MACHINE_HOUR.unit, hour)
 
 
 def _of_api(workload: Workload, comparison: Comparison) -> BreakEven:
     work = "a run" if workload.kind == "fine_tune" else "the mix"
-    price = comparison.self_host.value.point
-    return BreakEven(f"{workload.api.title}'s price of {work}", price, comparison.api.unit)
+    words, ours = f"{workload.api.title}'s price of {work}", comparison.self_host
+    return BreakEven(words, comparison.api.unit, lambda: ours.value.point)
 
 
 def _sensitivity(comparison: Comparison, quantity: Quantity, flips: _Flips) -> Sensitivity:
@@ -184,14 +193,14 @@ def _of_training(way: MachineTraining, comparison: Comparison) -> Iterator[Break
     for words, api in _ends(comparison.api):
         against = Comparison(comparison.self_host, api)
         if way.runs and against.solvable(way.runs.name):
-            runs = against.break_even(way.runs.name)
-            yield BreakEven(f"runs a year{words}", runs, "runs", most.get(way.runs.name))
-        hours = Comparison(_rented(way, comparison), api).break_even(_AN_HOUR.name)
-        yield BreakEven(f"hours a run, machine alone{words}", hours, "hours")
+            runs = partial(against.break_even, way.runs.name)
+            yield BreakEven(f"runs a year{words}", "runs", runs, most.get(way.runs.name))
+        hours = partial(Comparison(_rented(way, comparison), api).break_even, _AN_HOUR.name)
+        yield BreakEven(f"hours a run, machine alone{words}", "hours", hours)
     if isinstance(way.duration, Speed) and _billed_by(way.duration.tokens, comparison.api):
         tokens = way.duration.tokens.name
-        even = _even_tokens(way, way.duration, comparison)
-        yield BreakEven(tokens, even, "tokens", most.get(tokens))
+        even = partial(_even_tokens, way, way.duration, comparison)
+        yield BreakEven(tokens, "tokens", even, most.get(tokens))
 
 
 def _billed_by(tokens: Quantity, api: Cost) -> bool:
@@ -237,12 +246,16 @@ def _of_serving(way: MachineServing, comparison: Comparison) -> Iterator[BreakEv
     """Utilisation, the API's blended price, and the tokens that machines, never off, need."""
     if not way.machines:
         load = way.fleet.utilisation
-        yield BreakEven(load.name, comparison.break_even(load.name), load.unit, Decimal(1))
-    fleet = Cost(comparison.self_host.unit, _always_on(way, comparison) + way.fixed)
-    tokens = Comparison(fleet, comparison.api).break_even(_A_TOKEN.name)
+        even = partial(comparison.break_even, load.name)
+        yield BreakEven(load.name, load.unit, even, Decimal(1))
+
+    def tokens() -> Decimal | None:
+        fleet = Cost(comparison.self_host.unit, _always_on(way, comparison) + way.fixed)
+        return Comparison(fleet, comparison.api).break_even(_A_TOKEN.name)
+
     count = way.machines or Decimal(1)
     words = f"{count} machines" if count > 1 else "one machine"
-    yield BreakEven(f"tokens a month, {words}", tokens, "tokens/month", count * way.capacity)
+    yield BreakEven(f"tokens a month, {words}", "tokens/month", tokens, count * way.capacity)
 
 
 def _always_on(way: MachineServing, comparison: Comparison) -> tuple[Term, ...]:

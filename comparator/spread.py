@@ -100,7 +100,7 @@ class Shape:
         parts: Parts = {}
         for term in cost.terms:
             powers = self.powers(term)
-            parts[powers] = parts.get(powers, Decimal(0)) + term.value.point
+            parts[powers] = parts.get(powers, Decimal(0)) + term.point
         return parts
 
     def spread(self, over: Parts, under: Parts) -> Spread:
@@ -224,8 +224,8 @@ def _total(parts: Parts) -> Decimal:
 def _weights(parts: Parts, whole: Decimal) -> _Side:
     """Shares of the whole, rounded, so that they compare."""
     if len(parts) < 2:
-        return tuple((1.0, powers) for powers in parts)
-    return tuple((float(f"{part / whole:.9g}"), powers) for powers, part in parts.items())
+        return tuple([(1.0, powers) for powers in parts])
+    return tuple([(float(f"{part / whole:.9g}"), powers) for powers, part in parts.items()])
 
 
 def _six(value: float) -> Decimal:

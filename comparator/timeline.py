@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, cached_property
-from itertools import accumulate, pairwise, repeat
+from itertools import accumulate, chain, pairwise
 from typing import TypeAlias
 
 from comparator.comparison import Term
@@ -24,7 +24,8 @@ from comparator.spread import Parts, Shape
 from comparator.way import Unknown
 from comparator.workload import Workload
 from pricebook.offers import NOTHING_ELSE, Offers
-from pricebook.past import Past
+from pricebook.past import History, Past
+from pricebook.question import instant, seconds
 from pricebook.quote import Price, Series
 
 
@@ -54,21 +55,24 @@ def timeline(
 
 
 class Course:
-    """The same to pick from: its moments are at `times`, each worked out when it is asked for, and
-    once, as p10 and p90 may have to be drawn."""
+    """The same to pick from: its moments are at `times`, in seconds since 1970. Each is worked out
+    when it is asked for, and once, as p10 and p90 may have to be drawn."""
 
     def __init__(self, workload: Workload, past: Past, until: datetime, offers: Offers) -> None:
-        held = {series: past.get(series, ()) for series in workload.may_need(offers)}
-        changes = (price.valid_from for prices in held.values() for price in prices)
-        self._all = sorted(at for at in {*workload.turns, *changes} if at <= until)
-        columns = {series: _Column(prices, self._all) for series, prices in held.items()}
+        held = {series: History.of(past.get(series, ())) for series in workload.may_need(offers)}
+        end, turns = seconds(until), sorted({*map(seconds, workload.turns)})
+        # What is sorted already is merged sooner than a set is sorted.
+        times = sorted(chain(turns, *(history.begins for history in held.values())))
+        self._all = [*dict.fromkeys(times[: bisect_right(times, end)])]
+        self._turns = turns[: bisect_right(turns, end)]
+        columns = {series: _Column(history, self._all) for series, history in held.items()}
         self._columns = list(columns.values())
         self._formulas = _Formulas(workload, offers, columns)
         self._at = cache(self._moment)
-        self._turns = sorted(turn for turn in workload.turns if turn <= until)
-        turns = (bisect_left(self._all, turn) for turn in self._turns)
-        idle = {place for place in turns if not self._differs(place)}
-        self._places = [place for place in range(len(self._all)) if place not in idle]
+        turned = (bisect_left(self._all, turn) for turn in self._turns)
+        idle = {place for place in turned if not self._differs(place)}
+        places = range(len(self._all))
+        self._places = [place for place in places if place not in idle] if idle else places
         self.times = [self._all[place] for place in self._places]
 
     def moment(self, number: int) -> Moment:
@@ -90,18 +94,19 @@ class Course:
         return bool(now.moved) or not same
 
     def _moment(self, place: int) -> Moment:
-        at = self._all[place]
+        since = self._all[place]
         came = [one.moved(place) for one in self._columns]
         moved = tuple([price for price in came if price])
+        at = moved[0].valid_from if moved else instant(since)
         try:
-            return Moment(at, self._formulas.at(at).ratio(place), "", moved)
+            return Moment(at, self._formulas.at(since).ratio(place), "", moved)
         except Unknown as error:
             return Moment(at, None, str(error), moved)
 
     def _estimate(self, found: Estimates, places: Sequence[int]) -> None:
         """Of places with the same measurements."""
         sample = next((one for one in map(self._at, places) if one.ratio), None)
-        known = self._formulas.at(sample.at).estimates(places) if sample else None
+        known = self._formulas.at(seconds(sample.at)).estimates(places) if sample else None
         if sample and sample.ratio and known:
             found.extend(known, like=sample.ratio)
         else:
@@ -109,26 +114,27 @@ class Course:
 
 
 class _Column:
-    """The prices of a series, and which of them holds at each place: from 1 on, 0 for none."""
+    """The prices of a series, and how many of them have begun before and at each place."""
 
-    def __init__(self, prices: Sequence[Price], times: Sequence[datetime]) -> None:
-        begins = {price.valid_from: number for number, price in enumerate(prices, 1)}
-        self._held: Sequence[Price | None] = (None, *prices)
-        self._numbers = list(accumulate(map(begins.get, times, repeat(0)), max))
+    def __init__(self, history: History, times: Sequence[int]) -> None:
+        begins = set(history.begins)
+        self._begun = list(accumulate((at in begins for at in times), initial=0))
+        self._ticks, self._price = history.ticks, history.price
 
     def held(self, place: int) -> Price | None:
         """The price that holds."""
-        return self._held[self._numbers[place]]
+        begun = self._begun[place + 1]
+        return self._price(begun - 1) if begun else None
 
     def moved(self, place: int) -> Price | None:
         """The price that begins to hold there."""
-        number = self._numbers[place]
-        return None if place and number == self._numbers[place - 1] else self._held[number]
+        before = self._begun[place]
+        return self._price(before) if before < self._begun[place + 1] else None
 
     def amounts(self, places: Sequence[int]) -> Column:
-        """At these places."""
-        known = column(one.amount if one else None for one in self._held)
-        return [known[self._numbers[place]] for place in places]
+        """At these places; nan where there is none."""
+        known = column([None, *self._ticks])
+        return [known[self._begun[place + 1]] for place in places]
 
 
 _Columns: TypeAlias = Mapping[Series, _Column]
@@ -139,17 +145,15 @@ class _Formulas:
 
     def __init__(self, workload: Workload, offers: Offers, columns: _Columns) -> None:
         self._workload, self._offers, self._columns = workload, offers, columns
-        self._turns, self._made = sorted(workload.turns), dict[int, _Known | Unknown]()
+        self._turns = sorted(map(seconds, workload.turns))
+        self._made: dict[int, _Known | Unknown] = {}
 
-    def epoch(self, at: datetime) -> int:
-        """The same number for times with the same measurements."""
-        return bisect_right(self._turns, at)
-
-    def at(self, at: datetime) -> _Known:
-        """Those of a time; Unknown when there are none."""
-        epoch = self.epoch(at)
+    def at(self, at: int) -> _Known:
+        """Those of a time, in seconds since 1970; Unknown when there are none."""
+        # The same number for times with the same measurements.
+        epoch = bisect_right(self._turns, at)
         if epoch not in self._made:
-            self._made[epoch] = self._known_at(at)
+            self._made[epoch] = self._known_at(instant(at))
         known = self._made[epoch]
         if isinstance(known, Unknown):
             raise Unknown(*known.args)

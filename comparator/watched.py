@@ -1,16 +1,16 @@
 """The past of a workload as rules are shown it: in stretches in which its figures stay the same.
 
-Most stretches leave a rule as it is. Those are found by estimates, and are left out but for the
-ones that it remembers: the last before it is shown something else, and an episode's extremes.
+Most stretches leave a rule at rest. Those are found by estimates, and no figure of theirs is worked
+out but for an episode's extremes, which the rule remembers.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from comparator import measure
 from comparator.estimate import Estimates, extremes, product, surely
@@ -24,6 +24,7 @@ from comparator.way import Prices
 from comparator.workload import Workload
 from pricebook.offers import Offers
 from pricebook.past import Past
+from pricebook.question import instant, seconds
 
 INSTANT = timedelta(seconds=1)
 """The book keeps whole seconds."""
@@ -31,13 +32,17 @@ INSTANT = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Stretch:
-    """A time, with its first look but without its end, in which a figure stays as it is."""
+    """A time, with its first look but without its end, in which a figure stays as it is.
+
+    `rests`: whether that surely leaves the rule at rest, so that it needn't be worked out.
+    """
 
     begin: datetime
     end: datetime
     rule: Crossing
     ratio: Callable[[], Range | None]
     evaluated: Callable[[], Evaluation]
+    rests: bool = False
 
     @cached_property
     def now(self) -> Evaluation:
@@ -79,26 +84,35 @@ class Watched:
         self._workload, self._prices_at = workload, prices_at
         self._course = Course(workload, past, until, offers)
         times = self._course.times
-        self._first = max(0, bisect_right(times, since) - 1)
-        self._bounds = [*times, until + INSTANT]
+        self._first = max(0, bisect_right(times, seconds(since)) - 1)
+        self._ends = [*times[1:], seconds(until + INSTANT)]
         self._since, self._others = since, dict[tuple[str, bool], Estimates | None]()
+        # The first that a rule is shown is also what the others are estimated by.
+        self._stretch = lru_cache(maxsize=2)(self._made)
         self.calculation = workload.calculation
 
     def stretches(self, rule: Crossing, state: Callable[[], State]) -> Iterator[Stretch]:
-        """All that may matter to a rule, whose state is asked for as it goes."""
+        """All that may matter to a rule, whose state is asked for as it goes; of those at rest that
+        follow one another the last."""
         number, end = self._first, len(self._course.times)
         while number < end:
-            shown = self._shown(rule, state(), number)
-            yield from (self._stretch(rule, one) for one in shown)
-            number = shown[-1] + 1
+            now = state()
+            awake = self._end_of_rest(rule, Rest.of(rule, now), number)
+            for one in self._extremes(rule, now, number, awake):
+                yield self._stretch(rule, one)
+            if awake > number:
+                yield replace(self._stretch(rule, awake - 1), rests=True)
+            else:
+                yield self._stretch(rule, number)
+            number = max(awake, number + 1)
 
-    def _shown(self, rule: Crossing, state: State, number: int) -> Sequence[int]:
-        """The next ones, from that number on, that it must be shown: those between leave it be."""
-        end = self._end_of_rest(rule, Rest.of(rule, state), number)
-        if end == number:
-            return [number]
-        inside = self._course.estimates.points[number:end] if state.is_open else ()
-        return sorted({end - 1, *(number + one for one in extremes(inside))})
+    def _extremes(self, rule: Crossing, state: State, number: int, end: int) -> Iterable[int]:
+        """Those up to the end of a rest that an open episode must be shown."""
+        known = self._estimates(rule) if state.is_open and number < end else None
+        if known is None:
+            return ()
+        told = (each for each in (state.lowest, state.highest) if each is not None)
+        return (number + one for one in extremes(known.points[number:end], told))
 
     def _end_of_rest(self, rule: Crossing, rest: Rest | None, number: int) -> int:
         """The next one that may end it."""
@@ -133,8 +147,8 @@ class Watched:
         found.extend(product(figure.point / ratio.point, [points], len(points)), like=figure)
         return found
 
-    def _stretch(self, rule: Crossing, number: int) -> Stretch:
-        begin = max(self._bounds[number], self._since)
+    def _made(self, rule: Crossing, number: int) -> Stretch:
+        begin = max(instant(self._course.times[number]), self._since)
 
         def evaluated() -> Evaluation:
             return evaluate(self._workload, self._prices_at(begin), begin, self._offers)
@@ -142,4 +156,4 @@ class Watched:
         def ratio() -> Range | None:
             return self._course.moment(number).ratio
 
-        return Stretch(begin, self._bounds[number + 1], rule, ratio, evaluated)
+        return Stretch(begin, instant(self._ends[number]), rule, ratio, evaluated)

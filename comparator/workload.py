@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from comparator import cost
@@ -37,7 +38,7 @@ class Claim:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workload:
     """One piece of work and two ways to do it; of kind `api`, `self_host` is the candidate."""
 
@@ -64,7 +65,7 @@ class Workload:
         """Of both costs."""
         return cost.PER_RUN if self.kind == "fine_tune" else cost.PER_MTOK
 
-    @property
+    @cached_property
     def calculation(self) -> str:
         """Digest of the settings and of the formulas' version: what moves a ratio but prices."""
         text = f"{cost.VERSION} {self!r}"

@@ -43,27 +43,24 @@ class Question:
 
         Errors are sqlite3's, or SQLAlchemy's DBAPIError where its connection was asked.
         """
+        return list(self.each(asked, **values))
+
+    def each(self, asked: Asked, **values: Any) -> Iterator[tuple[Any, ...]]:
+        """The same row by row, for an answer that is too long to be held whole."""
         if isinstance(asked, sqlite3.Connection):
-            return asked.execute(self._sqlite, _for_sqlite(values)).fetchall()
+            yield from asked.execute(self._sqlite, _for_sqlite(values))
+            return
         if is_postgres(asked):
             sql, given = self._postgres, _for_postgres(values)
         else:
             sql, given = self._sqlite, _for_sqlite(values)
         driver: Any = asked.connection.driver_connection
         try:
-            found: list[tuple[Any, ...]] = driver.execute(sql, given).fetchall()
+            yield from driver.execute(sql, given)
         except asked.dialect.loaded_dbapi.Error as error:
             from sqlalchemy.exc import DBAPIError
 
             raise DBAPIError(sql, given, error) from error
-        return found
-
-    def each(self, asked: Asked, **values: Any) -> Iterator[tuple[Any, ...]]:
-        """The same row by row: of a region they are a million."""
-        if isinstance(asked, sqlite3.Connection):
-            yield from asked.execute(self._sqlite, _for_sqlite(values))
-        else:
-            yield from self.rows(asked, **values)
 
 
 def is_postgres(asked: Asked) -> bool:
@@ -81,6 +78,11 @@ def instant(at: int | datetime) -> datetime:
     """A time as either database keeps it, in UTC."""
     # A million prices have some thousand times between them.
     return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at.astimezone(UTC)
+
+
+def seconds(at: int | datetime) -> int:
+    """The same in whole seconds since 1970."""
+    return at if isinstance(at, int) else int(at.timestamp())
 
 
 def _for_sqlite(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,33 +1,18 @@
-"""For alerts: how sources stand, what waits for review, what is announced and came into force."""
+"""For alerts: how sources stand, and what waits for review."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from pricebook.accepted import IS_ANNOUNCED
-from pricebook.answers import LOOKED, lookup
-from pricebook.quote import Change, Series
+from pricebook.answers import LOOKED
+from pricebook.quote import Series
 from pricebook.series import Found, series_of
-from pricebook.tables import (
-    NAMED_SERIES,
-    SERIES,
-    Partition,
-    PriceRow,
-    Review,
-    Run,
-    SeriesRow,
-    TariffRow,
-)
-
-_INSTANT = timedelta(seconds=1)
-"""The book keeps whole seconds."""
+from pricebook.tables import SERIES, Partition, Review, Run, SeriesRow, TariffRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +42,6 @@ class Waiting:
     settles: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Scheduled:
-    """A price that is announced to hold from `day` on; `amount` None: none is known from then."""
-
-    series: Series
-    day: datetime
-    amount: Decimal | None
-
-
 def standings(connection: Connection) -> tuple[Standing, ...]:
     """Every source that was ever tried, by name."""
     rows = sorted(_partitions(connection), key=lambda one: one.source)
@@ -86,30 +62,6 @@ def waiting(connection: Connection) -> tuple[Waiting, ...]:
         .order_by(Review.id)
     )
     return tuple(map(_waiting, connection.execute(query)))
-
-
-def scheduled(connection: Connection, at: datetime) -> tuple[Scheduled, ...]:
-    """Every price that, as known at `at`, is announced for a later time, soonest first."""
-    query = _last_said(at).where(PriceRow.valid_from > at).order_by(PriceRow.valid_from)
-    return tuple(
-        Scheduled(series_of(row), row.valid_from, row.amount) for row in connection.execute(query)
-    )
-
-
-def announced_since(connection: Connection) -> datetime | None:
-    """When the first announcement was recorded; None: there never was one."""
-    query = select(func.min(PriceRow.recorded_at)).where(IS_ANNOUNCED)
-    return connection.execute(query).scalar()
-
-
-def came_into_force(connection: Connection, since: datetime, until: datetime) -> tuple[Change, ...]:
-    """What announced prices changed when their day came, after `since` and up to `until`."""
-    query = _last_said(until).where(PriceRow.valid_from > since, PriceRow.valid_from <= until)
-    return tuple(
-        change
-        for row in connection.execute(query.order_by(PriceRow.valid_from))
-        if (change := _change(connection, row))
-    )
 
 
 def _waiting(row: Found) -> Waiting:
@@ -155,27 +107,3 @@ def _worst(source: str, found: list[Standing]) -> Standing:
     times = [one.verified_at for one in found]
     oldest = min((at for at in times if at), default=None)
     return Standing(source, None if None in times else oldest, worst.failures, worst.reason)
-
-
-def _last_said(known: datetime) -> Any:
-    """Announced prices that, as known then, nothing recorded later for the same day superseded."""
-    later = PriceRow.__table__.alias()
-    superseded = select(later.c.series_id).where(
-        later.c.series_id == PriceRow.series_id,
-        later.c.valid_from == PriceRow.valid_from,
-        later.c.recorded_at > PriceRow.recorded_at,
-        later.c.recorded_at <= known,
-    )
-    return (
-        select(*SERIES, PriceRow.valid_from, PriceRow.amount)
-        .select_from(NAMED_SERIES)
-        .join(PriceRow, PriceRow.series_id == SeriesRow.id)
-        .where(IS_ANNOUNCED, PriceRow.recorded_at <= known, ~superseded.exists())
-    )
-
-
-def _change(connection: Connection, row: Found) -> Change | None:
-    series = series_of(row)
-    before = lookup(connection, row.valid_from - _INSTANT)(series)
-    was = before.amount if before else None
-    return None if was == row.amount else Change(series, was, row.amount, row.valid_from)

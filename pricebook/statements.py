@@ -114,7 +114,8 @@ def _tidy(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(char for char in _tidy(text) if char.isprintable())
+    tidy = _tidy(text)
+    return tidy if tidy.isprintable() else "".join(char for char in tidy if char.isprintable())
 
 
 class _Wrong(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -79,7 +79,10 @@ QUESTIONS: dict[str, Callable[[Asked, datetime], Any]] = {
     "some products": lambda asked, noon: _all(answers.as_of(asked, noon, products=["gpt-4o"])),
     "price at": lambda asked, noon: answers.price_at(asked, AZURE, noon + 2 * DAY),
     "price of none": lambda asked, noon: answers.price_at(asked, AZURE, noon - DAY),
-    "past": lambda asked, noon: past(asked, [INPUT, AZURE, OTHER], noon + 9 * DAY),
+    "past": lambda asked, noon: {
+        series: _all(held)
+        for series, held in past(asked, [INPUT, AZURE, OTHER], noon + 9 * DAY).items()
+    },
     "numbers": lambda asked, noon: len(series_ids(asked, [INPUT, BATCH, AZURE])),
     "latest": lambda asked, noon: sorted(
         answers.latest_of(asked, series_ids(asked, [INPUT, AZURE]).values()).values()
@@ -98,7 +101,7 @@ EXPECTED: dict[str, Any] = {
 }
 
 
-def _all(prices: list[Price]) -> list[str]:
+def _all(prices: Iterable[Price]) -> list[str]:
     """With what doesn't count when prices are compared; those of one moment in one order."""
     return sorted(repr(asdict(price)) for price in prices)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 
 from breakeven.app import App
 from breakeven.demo.world import StoryClock
-from breakeven.discounts import prices_at
+from breakeven.discounts import discounted_past, prices_at
 from breakeven.ratio_view import evaluated, explained
 from breakeven.settings import Settings
 from pricebook import book
@@ -25,6 +25,7 @@ from pricebook.runs import note_run
 from pricebook.schema import reading
 from scraper.aws.settings import AwsSettings, Discount
 
+DAY = timedelta(days=1)
 P5 = {"region": "us-east-1", "os": "Linux", "tenancy": "shared"}
 
 
@@ -152,3 +153,18 @@ def test_a_discount_that_can_t_be_right_is_refused(discount: object, sentence: s
     with pytest.raises(ConfigError) as caught:
         AwsSettings.from_table(Table({"discount": [discount]}, "[aws]"))
     assert sentence in str(caught.value)
+
+
+def test_the_past_with_a_discount(noon: datetime) -> None:
+    """Each price of a machine that it is agreed on is less; other series are left as they are."""
+    steps = (("10", 0), ("20", 1), (None, 2))
+    known = {
+        series: [
+            Price(series, amount and Decimal(amount), noon + n * DAY, "observed", noon, "aws")
+            for amount, n in steps
+        ]
+        for series in (machine(), API)
+    }
+    mine = discounted_past(known, [Discount(("p5",), Decimal(12))])
+    assert [Decimal("8.8"), Decimal("17.6"), None] == [one.amount for one in mine[machine()]]
+    assert mine[API] is known[API]

@@ -12,7 +12,6 @@ from comparator.interval import Interval
 from comparator.ratio import Evaluation
 from comparator.rules.bounds import Bounds
 from comparator.rules.crossing import Crossing
-from comparator.spread import Outlook
 from comparator.workload import examples
 from pricebook.quote import Price, Series
 
@@ -33,7 +32,7 @@ def evaluation(noon: datetime) -> Evaluation:
     own = Cost("USD", (Term("machine", (price("machine", "8", noon),)), fee))
     comparison = Comparison(own, Cost("USD", (Term("api", (price("api", "10", noon),)),)))
     workload = examples()[0]
-    return Evaluation(workload, noon, "", comparison, outlook=Outlook.of(comparison))
+    return Evaluation(workload, noon, "", comparison)
 
 
 def test_each_price_that_could_do_it_alone_is_named(evaluation: Evaluation) -> None:
@@ -62,4 +61,4 @@ def test_nothing_of_other_figures(evaluation: Evaluation) -> None:
 
 def test_nothing_where_the_ratio_is_unknown(evaluation: Evaluation) -> None:
     """A withdrawn price has no amount that would help."""
-    assert flips(FALLS, replace(evaluation, comparison=None, outlook=None)) == ()
+    assert flips(FALLS, replace(evaluation, comparison=None)) == ()

@@ -219,7 +219,10 @@ def test_questions_about_prices_load_no_comparator(book: Path, question: str) ->
     assert set() == found & {*HEAVY, "sqlalchemy", "comparator", "scraper.collect", "scraper.http"}
 
 
-@pytest.mark.parametrize("question", ["ratios", "explain 70B", "ratios history 70B", "article"])
+@pytest.mark.parametrize(
+    "question",
+    ["ratios", "explain 70B", "ratios history 70B", "article", "backtest", "backtest --examples"],
+)
 def test_questions_about_ratios_load_no_heavy_library(book: Path, question: str) -> None:
     """They import what compares, and nothing that tells or collects; a SQLite file is asked by its
     own driver."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, insert, literal, select
 
 from benchmarks.made_book import REGIONS, START, MadeBook
 from comparator.workload import examples
-from pricebook import book, standing
+from pricebook import announcements, book
 from pricebook.past import past
 from pricebook.runs import last_fetch
 from pricebook.schema import open_book, reading
@@ -48,8 +48,9 @@ ASKED: dict[str, Ask] = {
     "ratio history: what workloads need": lambda c: past(c, [*NEEDS, *SERIES[:20]], THEN),
     "ids of 50 series": lambda c: series_ids(c, SERIES),
     "announced prices": lambda c: book.announced(c, "aws-ec2/region-03", THEN),
-    "announced prices of all": lambda c: standing.scheduled(c, THEN),
-    "what came into force": lambda c: standing.came_into_force(c, START, THEN),
+    "announced prices of all": lambda c: announcements.scheduled(c, THEN),
+    "when anything was first announced": announcements.announced_since,
+    "what came into force": lambda c: announcements.came_into_force(c, START, THEN),
     "what comes into force": lambda c: put_in_force(c, "aws-ec2/region-03", THEN),
     "the last answer of an address": lambda c: last_fetch(c, "https://example.com/7"),
 }

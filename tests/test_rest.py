@@ -14,7 +14,7 @@ from comparator.event import Range
 from comparator.rules.bounds import Bounds
 from comparator.rules.crossing import Crossing
 from comparator.rules.machine import step
-from comparator.rules.rest import Rest
+from comparator.rules.rest import Rest, rested
 from comparator.rules.state import CRITICAL, FIRING, OK, Observation, State
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -87,6 +87,8 @@ def test_what_is_kept_changes_nothing(
         known = (before.lowest, before.highest, figure.point)
         points = [point for point in known if point is not None]
         assert (min(points), max(points)) == (now.lowest, now.highest)
+    same_points = (now.lowest, now.highest) == (before.lowest, before.highest)
+    assert same_points == (rested(before, at) == replace(now, higher=before.higher))
 
 
 @given(seen=looks)

@@ -7,13 +7,14 @@ open. No count begins and nothing is told, as it is neither past what the rule w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from comparator.event import Range
 from comparator.rules.bounds import Bounds
 from comparator.rules.crossing import Crossing
-from comparator.rules.state import CRITICAL, FIRING, OK, State
+from comparator.rules.state import CRITICAL, FIRING, FRESH, OK, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,12 @@ class Rest:
         if state.name == OK:
             return cls(rule.fire.low, rule.fire.high)
         return _episode(rule, state, state.told) if state.told else None
+
+
+def rested(state: State, at: datetime) -> State:
+    """The state after looks, the last of them `at`, whose figures left the rule at rest and were no
+    extremes of an episode."""
+    return replace(state, health=FRESH, watermark=at)
 
 
 def _episode(rule: Crossing, state: State, told: Range) -> Rest | None:
