@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from typing import TypeAlias
 
 from sqlalchemy import insert
 
-from benchmarks.desk import say
+from benchmarks.desk import OURS, as_installed, say
 from pricebook.entries import made_ids
 from pricebook.quote import Series
 from pricebook.schema import open_book
@@ -352,7 +351,7 @@ def _run(folder: Path, words: Sequence[str]) -> tuple[float, float, str]:
     done = subprocess.run(
         [sys.executable, "-c", _METER, sys.executable, *words],
         cwd=folder,
-        env=_environment(folder),
+        env=as_installed() | OURS,
         check=False,
         capture_output=True,
         text=True,
@@ -361,14 +360,6 @@ def _run(folder: Path, words: Sequence[str]) -> tuple[float, float, str]:
         raise SystemExit(f"{' '.join(words)}: {done.stderr}")
     seconds, kilobytes = done.stderr.split()[-2:]
     return float(seconds), int(kilobytes) / 1024, done.stdout
-
-
-def _environment(folder: Path) -> Mapping[str, str]:
-    """As where breakeven is installed: what Python compiles is kept. The first run, which isn't
-    counted, compiles."""
-    ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    kept = {"PYTHONPYCACHEPREFIX": str(folder / "compiled")}
-    return ours | kept | {"PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 _METER = """

@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.desk import as_installed, say
 from benchmarks.price_list_files import FIRST, REPUBLISHED, SECOND, WHOLE, write_list
 
 HERE = Path(__file__).parent
@@ -63,7 +64,8 @@ class Case:
 
 def measured(command: Sequence[str]) -> tuple[float, float, str]:
     """CPU seconds, peak MB and output of a process."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    pipe, env = subprocess.PIPE, as_installed()
+    with subprocess.Popen(command, stdout=pipe, text=True, env=env) as process:  # noqa: S603
         out = process.stdout.read() if process.stdout else ""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -233,11 +235,6 @@ def per_row(cases: dict[str, Case], rows: int) -> list[str]:
             f"sparecores-crawler, validate and upsert: {theirs:.0f} us, x {theirs / second:.0f}"
         )
     return said
-
-
-def say(words: str) -> None:
-    """On standard output."""
-    sys.stdout.write(words + "\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from pathlib import Path
 from shutil import copy
 from tempfile import TemporaryDirectory
 
-from benchmarks.price_list import DAYS, HERE, Case, ingest, say
+from benchmarks.desk import say
+from benchmarks.price_list import DAYS, HERE, Case, ingest
 
 RUNS = 7
 _BEGIN = "import atexit, gc, sys; from pathlib import Path; atexit.register(gc.freeze);"

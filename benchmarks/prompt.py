@@ -9,13 +9,14 @@ A command that fails ends it.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+
+from benchmarks.desk import OURS, as_installed
 
 WORKLOAD = "a 70B model of our own against Luna"
 COMMANDS = {
@@ -50,7 +51,7 @@ def _make_book(folder: Path) -> None:
         subprocess.run(
             [sys.executable, "-m", "breakeven", *words],
             cwd=folder,
-            env=_environment(),
+            env=as_installed() | OURS,
             check=True,
             capture_output=True,
         )
@@ -72,16 +73,12 @@ def _seconds_of(folder: Path, arguments: list[str]) -> float:
     subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env=_environment(),
+        env=as_installed() | OURS,
         check=True,
         capture_output=True,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 if __name__ == "__main__":
