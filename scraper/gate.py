@@ -133,8 +133,11 @@ def decide(
         if _amount_of(quote.series, latest) != quote.amount
         and (quote.series, quote.valid_from, quote.amount) not in announced
     ]
-    before = {quote.series: _amount_of(quote.series, latest) for quote in fresh}
-    in_force = {series: amount for series, amount in before.items() if amount is not None}
+    in_force = {
+        quote.series: amount
+        for quote in fresh
+        if (amount := _amount_of(quote.series, latest)) is not None
+    }
     held: dict[Quote | None, Held] = {}
     for suspect in chain(
         _missing(seen, expected, settings),
