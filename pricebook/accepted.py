@@ -5,44 +5,66 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, literal_column, select
 
 from pricebook.entries import chunks
-from pricebook.quote import ANNOUNCED, Price, Series
-from pricebook.series import Found, series_ids, series_of
+from pricebook.quote import ANNOUNCED, Series
+from pricebook.series import Found, series_from, series_ids, series_key, series_of
 from pricebook.tables import NAMED_SERIES, SERIES, Current, Partition, PriceRow, Run, SeriesRow
 
 IS_ANNOUNCED = PriceRow.basis == literal_column(f"'{ANNOUNCED}'")
 """Written out, so that the index of the announced prices serves."""
 
 
+class Accepted(NamedTuple):
+    """The last accepted reading of a series: what table `current` has of it.
+
+    `amount` None: withdrawn.
+    """
+
+    number: int
+    partition_id: int
+    amount: Decimal | None
+    valid_from: datetime
+    unseen_since: datetime | None
+    missing_since: datetime | None
+
+
 def latest(
     connection: Connection, partition: str, read: Iterable[Series] = ()
-) -> dict[Series, Price]:
-    """The last accepted price of every series of a partition: what the gate compares with.
+) -> dict[Series, Accepted]:
+    """The last accepted reading of every series of a partition: what a look is compared with.
 
     Of the series that were `read` it is also given where another partition saw them last: a page
     that moves takes its prices along.
     """
-    query = _current_with_source()
-    prices = _accepted(connection.execute(query.where(Partition.name == partition)))
-    elsewhere = series_ids(connection, set(read) - prices.keys()).values()
-    for chunk in chunks(elsewhere):
-        prices |= _accepted(connection.execute(query.where(Current.series_id.in_(chunk))))
-    return prices
+    looked = set(read)
+    query = _current_with_partition().where(Partition.name == partition)
+    found = _accepted(connection.execute(query), looked)
+    return found | latest_of_series(connection, looked - found.keys())
+
+
+def latest_of_series(connection: Connection, wanted: Iterable[Series]) -> dict[Series, Accepted]:
+    """The last accepted readings of these series, whichever partition saw them."""
+    named = {number: series for series, number in series_ids(connection, wanted).items()}
+    found: dict[Series, Accepted] = {}
+    for chunk in chunks(named):
+        query = select(*_READING).where(Current.series_id.in_(chunk))
+        found |= {named[row[0]]: Accepted(*row) for row in connection.execute(query)}
+    return found
 
 
 def latest_elsewhere(
     connection: Connection, products: Iterable[str], partitions: Collection[str]
-) -> dict[Series, Price]:
-    """The last accepted prices of these products that none of these partitions has."""
-    elsewhere = _current_with_source().where(Partition.name.not_in(partitions))
-    prices: dict[Series, Price] = {}
+) -> dict[Series, Accepted]:
+    """The last accepted readings of these products that none of these partitions has."""
+    elsewhere = _current_with_partition().where(Partition.name.not_in(partitions))
+    found: dict[Series, Accepted] = {}
     for chunk in chunks(products):
-        prices |= _accepted(connection.execute(elsewhere.where(SeriesRow.product.in_(chunk))))
-    return prices
+        found |= _accepted(connection.execute(elsewhere.where(SeriesRow.product.in_(chunk))))
+    return found
 
 
 def announced(
@@ -83,21 +105,23 @@ def announced_rows(
     return {(row.series_id, row.valid_from): row for row in connection.execute(query)}
 
 
-def current_rows() -> Any:
-    """A query of the last accepted readings with `SERIES`."""
-    rest = (column for column in Current.__table__.c if column.name != "series_id")
-    named = NAMED_SERIES.join(Current.__table__, Current.series_id == SeriesRow.id)
-    return select(*SERIES, *rest).select_from(named)
+_READING = (Current.series_id, *(getattr(Current, name) for name in Accepted._fields[1:]))
+"""The columns of an `Accepted`."""
 
 
-def _current_with_source() -> Any:
-    query = current_rows().join(Partition, Partition.id == Current.partition_id)
-    return query.add_columns(Partition.name.label("source"))
+def _current_with_partition() -> Any:
+    """A query of `SERIES` and `_READING`, to be narrowed by `Partition`."""
+    query = select(*SERIES, *_READING).select_from(NAMED_SERIES)
+    read = query.join(Current.__table__, Current.series_id == SeriesRow.id)
+    return read.join(Partition, Partition.id == Current.partition_id)
 
 
-def _accepted(rows: Iterable[Found]) -> dict[Series, Price]:
-    prices = (
-        Price(series_of(row), row.amount, row.valid_from, row.basis, row.recorded_at, row.source)
-        for row in rows
-    )
-    return {price.series: price for price in prices}
+def _accepted(rows: Iterable[Found], expected: Iterable[Series] = ()) -> dict[Series, Accepted]:
+    """The readings by series; a series that is `expected` isn't put together from its columns."""
+    known = {tuple(series_key(series).values()): series for series in expected}
+    found = {}
+    for row in rows:
+        columns = row[1 : len(SERIES)]
+        series = known.get(columns) or series_from(*columns)
+        found[series] = Accepted(*row[len(SERIES) :])
+    return found

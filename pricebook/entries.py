@@ -68,8 +68,8 @@ class Entries:
             "missing_since": None,
         }
 
-    def write(self, known: Iterable[int] = ()) -> None:
-        """Write and forget all that was added; `known` are the series that have a current row."""
+    def write(self, new: Iterable[int] = ()) -> None:
+        """Write and forget all that was added; `new` are the series that have no current row."""
         keys = [{f"of_{name}": row[name] for name in _KEY} for row in self._prices.values()]
         # Two changes of mind within one second: the later one is what we know.
         for table in (Quoted, PriceRow):
@@ -77,10 +77,11 @@ class Entries:
             _execute(self.connection, delete(table).where(*same), keys)
         _execute(self.connection, insert(PriceRow), [*self._prices.values()])
         _execute(self.connection, insert(Quoted), [*self._printed.values()])
-        old = set(known) & self._current.keys()
-        renew_each(self.connection, [self._current[number] for number in old])
-        new = [row for number, row in self._current.items() if number not in old]
-        _execute(self.connection, insert(Current), new)
+        first = set(new)
+        made = [row for number, row in self._current.items() if number in first]
+        _execute(self.connection, insert(Current), made)
+        renewed = [row for number, row in self._current.items() if number not in first]
+        renew_each(self.connection, renewed)
         for written in (self._prices, self._printed, self._current):
             written.clear()
 

@@ -175,10 +175,17 @@ class SeriesRow(Rows):
 
 SERIES = (
     SeriesRow.id.label("series_id"),
+    TariffRow.seller,
     SeriesRow.product,
-    *(column for column in TariffRow.__table__.c if column.name != "id"),
+    TariffRow.meter,
+    TariffRow.unit,
+    TariffRow.currency,
+    TariffRow.service_tier,
+    TariffRow.region,
+    TariffRow.term,
+    TariffRow.more,
 )
-"""The columns that `pricebook.series.series_of` needs, and the series' number."""
+"""The columns that `pricebook.series.series_of` needs, and before them the series' number."""
 
 NAMED_SERIES = SeriesRow.__table__.join(TariffRow.__table__, TariffRow.id == SeriesRow.tariff_id)
 """Where they stand."""

@@ -10,7 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from pricebook.accepted import IS_ANNOUNCED, announced_rows, current_rows
+from pricebook.accepted import (
+    IS_ANNOUNCED,
+    Accepted,
+    announced_rows,
+    latest,
+    latest_of_series,
+)
 from pricebook.answers import facts_of, in_force
 from pricebook.entries import Entries, chunks, made_ids, renew, renew_each
 from pricebook.quote import (
@@ -22,7 +28,7 @@ from pricebook.quote import (
     Series,
     Withdrawal,
 )
-from pricebook.series import Found, series_ids, series_of
+from pricebook.series import series_of
 from pricebook.tables import Current, Partition, PriceRow, Product
 
 
@@ -45,20 +51,30 @@ class Look:
     withdrawn: Sequence[Withdrawal] = ()
 
 
-def record(connection: Connection, look: Look) -> list[Change]:
+def record(
+    connection: Connection, look: Look, known: Mapping[Series, Accepted] | None = None
+) -> list[Change]:
     """Write what a look changed, inside the caller's transaction; nothing for what didn't change.
+
+    `known` is what `latest` gave in this transaction of the partition, after `put_in_force`, and
+    of the look's series; asked for if it isn't given.
 
     A series that two complete looks in a row miss is withdrawn from the first of them on. Prices
     announced for the future are rows of their own; one that a complete look no longer announces
     is cancelled by a row that supersedes it.
     """
-    writer = _writer(connection, look)
+    if known is None:
+        put_in_force(connection, look.partition, look.at)
+        known = latest(connection, look.partition, _series(look))
+    writer = _writer(connection, look, known)
     return [*writer.present(), *writer.ahead(), *writer.absent()]
 
 
 def accept(connection: Connection, look: Look) -> list[Change]:
     """Write single prices that a person accepted; says nothing about the rest of the partition."""
-    writer = _writer(connection, replace(look, complete=False))
+    put_in_force(connection, look.partition, look.at)
+    known = latest_of_series(connection, _series(look))
+    writer = _writer(connection, replace(look, complete=False), known)
     return [*writer.present(), *writer.ahead()]
 
 
@@ -98,34 +114,40 @@ def put_in_force(connection: Connection, partition: str, at: datetime) -> None:
         renew_each(connection, in_force(connection, numbers, at))
 
 
-def _writer(connection: Connection, look: Look) -> _Writer:
+def _series(look: Look) -> set[Series]:
+    return {quote.series for quote, _ in look.quotes}
+
+
+def _writer(connection: Connection, look: Look, known: Mapping[Series, Accepted]) -> _Writer:
     partition = partition_id(connection, look.partition)
-    ids = made_ids(connection, [quote.series for quote, _ in look.quotes])
-    put_in_force(connection, look.partition, look.at)
+    new = made_ids(connection, [q.series for q, _ in look.quotes if q.series not in known])
     entries = Entries(connection, partition, look.run_id, look.at)
-    return _Writer(connection, look, entries, ids)
+    return _Writer(connection, look, entries, known, new)
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
+    """`known`: the last accepted readings; `new`: the numbers of the series that have none."""
+
     connection: Connection
     look: Look
     entries: Entries
-    ids: dict[Series, int]
+    known: Mapping[Series, Accepted]
+    new: Mapping[Series, int]
 
     def present(self) -> list[Change]:
         """Write the prices that hold now and differ from the last accepted ones."""
-        known = self._current()
-        told_since = self._told_since(self.ids.values() - known.keys())
+        told_since = self._told_since(self.new.values())
         changes, moved = [], []
         for quote, fetch in self.look.quotes:
             if self._is_ahead(quote):
                 continue
-            number = self.ids[quote.series]
-            before = known.get(number)
+            before = self.known.get(quote.series)
             if before is not None and before.amount == quote.amount:
-                moved.append(before)
+                if not self._is_mine(before):
+                    moved.append(before.number)
                 continue
+            number = self._number(quote.series)
             since = quote.valid_from or self.look.at
             # A date that the page gives can't reach behind what is said to have held later.
             since = max(since, before.valid_from if before else told_since.get(number, since))
@@ -133,18 +155,19 @@ class _Writer:
             self.entries.printed(number, since, quote, fetch)
             self.entries.in_force(number, since, quote.amount, quote.basis)
             changes.append(Change(quote.series, before and before.amount, quote.amount, since))
-        self._take_over(moved)
-        self.entries.write(known)
+        # Verified from now on what another partition saw until now: a page has moved.
+        renew(self.connection, moved, partition_id=self.entries.partition)
+        self.entries.write(self.new.values())
         return changes
 
     def ahead(self) -> list[Change]:
         """Write the prices announced for the future; cancel those that are so no more."""
         announced = announced_rows(self.connection, self.look.partition, self.look.at)
-        held = self._held()
-        wanted = {key for key in announced if key[0] in held}
+        held = set(self.look.held)
+        wanted = {key for key, row in announced.items() if series_of(row) in held}
         changes = []
         for quote, fetch, since, amount in self._future():
-            number = self.ids[quote.series]
+            number = self._number(quote.series)
             wanted.add((number, since))
             known = announced.get((number, since))
             if known is None or known.amount != amount:
@@ -160,31 +183,51 @@ class _Writer:
 
     def absent(self) -> list[Change]:
         """Note which series were not seen; withdraw those that two complete looks missed."""
-        held = self._held()
-        now = {self.ids[quote.series] for quote, _ in self.look.quotes if not self._is_ahead(quote)}
-        seen = now | (set(self.ids.values()) - held)
-        query = current_rows().where(Current.partition_id == self.entries.partition)
-        rows = self.connection.execute(query).all()
-        back = [row.series_id for row in rows if row.series_id in seen and row.unseen_since]
+        held = set(self.look.held)
+        now = {quote.series for quote, _ in self.look.quotes if not self._is_ahead(quote)}
+        ahead = {quote.series for quote, _ in self.look.quotes if self._is_ahead(quote)}
+        seen = now | (ahead - held)
+        back = [
+            row.number
+            for series, row in self.known.items()
+            if row.unseen_since and series in seen and (series in now or self._is_mine(row))
+        ]
         renew(self.connection, back, unseen_since=None, missing_since=None)
-        away = [row for row in rows if row.series_id not in seen and row.amount is not None]
-        missing = [row for row in away if row.series_id not in held and self.look.complete]
-        gone = [row for row in missing if row.missing_since and row.missing_since < self.look.at]
-        self._note_absence(away, missing)
-        for row in gone:
-            self.entries.price(row.series_id, row.missing_since, None, OBSERVED)
-            self.entries.in_force(row.series_id, row.missing_since, None, OBSERVED)
-        self.entries.write(row.series_id for row in gone)
-        return [Change(series_of(row), row.amount, None, row.missing_since) for row in gone]
+        away = {
+            series: row
+            for series, row in self.known.items()
+            if series not in seen and row.amount is not None and self._is_mine(row)
+        }
+        missing = {
+            series: row for series, row in away.items() if series not in held and self.look.complete
+        }
+        self._note_absence(away.values(), missing.values())
+        return self._withdraw(missing)
 
-    def _note_absence(self, away: Iterable[Found], missing: Iterable[Found]) -> None:
-        unseen = [row.series_id for row in away if row.unseen_since is None]
+    def _withdraw(self, missing: Mapping[Series, Accepted]) -> list[Change]:
+        """Withdraw, from the first look on that missed them, those that an earlier one missed."""
+        changes = []
+        for series, row in missing.items():
+            since = row.missing_since
+            if since and since < self.look.at:
+                self.entries.price(row.number, since, None, OBSERVED)
+                self.entries.in_force(row.number, since, None, OBSERVED)
+                changes.append(Change(series, row.amount, None, since))
+        self.entries.write()
+        return changes
+
+    def _note_absence(self, away: Iterable[Accepted], missing: Iterable[Accepted]) -> None:
+        unseen = [row.number for row in away if row.unseen_since is None]
         renew(self.connection, unseen, unseen_since=self.look.at)
-        newly = [row.series_id for row in missing if row.missing_since is None]
+        newly = [row.number for row in missing if row.missing_since is None]
         renew(self.connection, newly, missing_since=self.look.at)
 
-    def _held(self) -> set[int]:
-        return set(series_ids(self.connection, self.look.held).values())
+    def _number(self, series: Series) -> int:
+        row = self.known.get(series)
+        return row.number if row else self.new[series]
+
+    def _is_mine(self, row: Accepted) -> bool:
+        return row.partition_id == self.entries.partition
 
     def _is_ahead(self, quote: Quote) -> bool:
         return quote.valid_from is not None and quote.valid_from > self.look.at
@@ -203,14 +246,6 @@ class _Writer:
                 # The page says when this price ends but not what comes then: unknown from there.
                 yield quote, fetch, until, None
 
-    def _current(self) -> dict[int, Found]:
-        """What was last accepted for the series of the look, whichever partition saw it."""
-        found: dict[int, Found] = {}
-        for chunk in chunks(self.ids.values()):
-            query = select(Current.__table__).where(Current.series_id.in_(chunk))
-            found |= {row.series_id: row for row in self.connection.execute(query)}
-        return found
-
     def _told_since(self, imported: Iterable[int]) -> dict[int, datetime]:
         """Since when what others say of series that were never read holds."""
         found: dict[int, datetime] = {}
@@ -226,9 +261,3 @@ class _Writer:
             )
             found |= {row.series_id: row.since for row in rows}
         return found
-
-    def _take_over(self, rows: Iterable[Found]) -> None:
-        """Verify from now on what another partition saw until now: a page has moved."""
-        mine = self.entries.partition
-        others = [row.series_id for row in rows if row.partition_id != mine]
-        renew(self.connection, others, partition_id=mine)

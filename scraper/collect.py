@@ -18,10 +18,12 @@ from urllib.parse import urljoin, urlsplit
 from sqlalchemy import Connection
 
 from pricebook import book
+from pricebook.accepted import Accepted
 from pricebook.book import Change, Look
 from pricebook.bulk import Remembered
 from pricebook.errors import EvidenceLost, FetchFailed, SourceError
-from pricebook.quote import Price, Quote, Series, SetAside, digits
+from pricebook.garbage import nothing_collected
+from pricebook.quote import Quote, Series, SetAside, digits
 from pricebook.runs import (
     Fetched,
     Held,
@@ -163,6 +165,7 @@ def merge(readings: Sequence[Reading]) -> tuple[list[tuple[Quote, int]], list[Se
     return [pair for key, pair in merged.items() if key not in contested], set_aside
 
 
+@nothing_collected()
 def enter_all(
     connection: Connection, looks: Sequence[Taken], settings: GateSettings
 ) -> list[Entered]:
@@ -189,21 +192,23 @@ def _enter(
         reason = str(taken.error or "nothing was read")
         note_run(connection, taken.partition, taken.at, FAILED, reason=reason)
         return Entered(taken.partition, taken.at, FAILED, error=taken.error)
+    read = {quote.series for quote, _ in taken.quotes}
     book.put_in_force(connection, taken.partition, taken.at)
-    latest = book.latest(connection, taken.partition, {quote.series for quote, _ in taken.quotes})
+    latest = book.latest(connection, taken.partition, read)
     verdict = _verdict(connection, taken, latest, settings, regional)
     refused = rejected(connection, taken.partition)
-    accepted = [q for q in verdict.accepted if (q.series, q.amount) not in refused]
+    left_out = {one.quote for one in verdict.held if one.quote}
+    left_out |= {q for q in verdict.accepted if refused and (q.series, q.amount) in refused}
     held = [*map(_held, verdict.held), *map(_unread, taken.set_aside)]
     complete = verdict.complete and taken.error is None
     outcome = COMPLETE if complete and not held else PARTIAL
-    run = _note_run(connection, taken, outcome, held)
-    pairs = _with_fetches(connection, run, taken, accepted)
-    believed = set(accepted)
-    unread = {quote.series for quote, _ in taken.quotes if quote not in believed}
+    run = _note_run(connection, taken, outcome, len(read), len(held))
+    fetches = [note_fetch(connection, run, answer) for answer in taken.fetched]
+    pairs = [(quote, fetches[place]) for quote, place in taken.quotes if quote not in left_out]
+    unread = {quote.series for quote in left_out}
     unread |= _mentioned(latest, taken.set_aside) | _in_other_units(latest, verdict, refused)
     look = Look(taken.partition, run, taken.at, pairs, complete, unread)
-    changes = book.record(connection, look)
+    changes = book.record(connection, look, latest)
     note_changes(connection, run, len(changes))
     note_held(connection, taken.partition, run, taken.at, held)
     for product, facts in taken.facts.items():
@@ -232,7 +237,7 @@ def _regional(connection: Connection, looks: Iterable[Taken]) -> Regional:
 def _verdict(
     connection: Connection,
     taken: Taken,
-    latest: Mapping[Series, Price],
+    latest: Mapping[Series, Accepted],
     settings: GateSettings,
     regional: Regional,
 ) -> Verdict:
@@ -247,24 +252,16 @@ def _verdict(
     )
 
 
-def _note_run(connection: Connection, taken: Taken, outcome: str, held: Sequence[Held]) -> int:
+def _note_run(connection: Connection, taken: Taken, outcome: str, read: int, held: int) -> int:
     return note_run(
         connection,
         taken.partition,
         taken.at,
         outcome,
         reason=str(taken.error or ""),
-        quotes=len({quote.series for quote, _ in taken.quotes}),
-        held=len(held),
+        quotes=read,
+        held=held,
     )
-
-
-def _with_fetches(
-    connection: Connection, run: int, taken: Taken, accepted: Iterable[Quote]
-) -> list[tuple[Quote, int | None]]:
-    fetches = [note_fetch(connection, run, answer) for answer in taken.fetched]
-    origin = {(quote.series, quote.valid_from): fetches[place] for quote, place in taken.quotes}
-    return [(quote, origin[quote.series, quote.valid_from]) for quote in accepted]
 
 
 def _held(one: gate.Held) -> Held:

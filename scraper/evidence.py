@@ -106,7 +106,8 @@ def name_of(digest: str) -> str:
 
 def packed(content: bytes) -> bytes:
     """The content as a store keeps it: the same bytes whenever and wherever it is put."""
-    return gzip.compress(content, mtime=0)
+    # Level 9, the default, takes twice the time of 6 and saves a fiftieth of the room.
+    return gzip.compress(content, 6, mtime=0)
 
 
 def unpacked(stored: bytes, digest: str, place: str) -> bytes:

@@ -6,19 +6,23 @@ Pure: no database and no clock. A held quote never stops another one; `decide` h
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 from statistics import median
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pricebook.quote import Price, Quote, Series, digits
 from scraper.aws.regions import Regional, elsewhere
 from scraper.aws.sizes import size_of
 from scraper.document import Reading
 from scraper.settings import GateSettings
+
+if TYPE_CHECKING:
+    from pricebook.accepted import Accepted
 
 JUMP = "price jump"
 ZERO = "to or from zero"
@@ -47,6 +51,8 @@ median of the other regions; against those three that flatter it least, 0.42 to 
 AWS misprinted at ten times in us-gov-west-1 (r7g, March 2025) was 10.7 times."""
 _LEAST_MOVED = 3
 _SHARE_MOVED = Decimal("0.9")
+
+_SPOT, _BATCH = ("term", "spot"), ("service_tier", "batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class Verdict:
 
 def decide(
     reading: Reading,
-    latest: Mapping[Series, Price],
+    latest: Mapping[Series, Price | Accepted],
     settings: GateSettings,
     pending: Mapping[Series, Decimal],
     announced: Collection[tuple[Series, datetime, Decimal]] = (),
@@ -120,19 +126,24 @@ def decide(
     slip is seldom made twice. The other reasons would return with every look at a page that we
     misread: they stay until a person has put the price into the book, which ends the matter.
     """
-    in_force = {s: price.amount for s, price in latest.items() if price.amount is not None}
+    seen = {quote.series for quote in reading.quotes}
     fresh = [
         quote
         for quote in reading.quotes
-        if in_force.get(quote.series) != quote.amount
+        if _amount_of(quote.series, latest) != quote.amount
         and (quote.series, quote.valid_from, quote.amount) not in announced
     ]
+    in_force = {
+        quote.series: amount
+        for quote in fresh
+        if (amount := _amount_of(quote.series, latest)) is not None
+    }
     held: dict[Quote | None, Held] = {}
     for suspect in chain(
-        _missing(reading.quotes, expected, settings),
-        _changed_units(reading.quotes, latest),
+        _missing(seen, expected, settings),
+        _changed_units(reading.quotes, seen, latest),
         _negative(fresh),
-        _contradictions(reading.quotes),
+        _contradictions(reading.quotes, seen),
         _moved_together(fresh, in_force),
         _out_of_proportion(reading.quotes, fresh),
         _out_of_line(fresh, regional),
@@ -148,10 +159,14 @@ def decide(
     )
 
 
-def _missing(quotes: Collection[Quote], expected: int, settings: GateSettings) -> Iterator[Held]:
-    seen = len({quote.series for quote in quotes})
-    if seen < expected * (1 - settings.max_drop_of_count):
-        text = f"{seen} series read, {expected} the last time: the page may be cut short"
+def _amount_of(series: Series, latest: Mapping[Series, Price | Accepted]) -> Decimal | None:
+    price = latest.get(series)
+    return price.amount if price else None
+
+
+def _missing(seen: Collection[Series], expected: int, settings: GateSettings) -> Iterator[Held]:
+    if len(seen) < expected * (1 - settings.max_drop_of_count):
+        text = f"{len(seen)} series read, {expected} the last time: the page may be cut short"
         yield Held(None, TOO_FEW, text)
 
 
@@ -161,7 +176,9 @@ def _negative(fresh: Collection[Quote]) -> Iterator[Held]:
             yield Held(quote, NEGATIVE, f"{quote.series}: {digits(quote.amount)}")
 
 
-def _contradictions(quotes: Collection[Quote]) -> Iterator[Held]:
+def _contradictions(quotes: Collection[Quote], seen: Collection[Series]) -> Iterator[Held]:
+    if len(seen) == len(quotes):
+        return
     said = defaultdict(list)
     for quote in quotes:
         said[quote.series, quote.valid_from].append(quote)
@@ -172,11 +189,12 @@ def _contradictions(quotes: Collection[Quote]) -> Iterator[Held]:
             yield from (Held(quote, TWO_PRICES, text) for quote in same)
 
 
-def _changed_units(quotes: Collection[Quote], known: Collection[Series]) -> Iterator[Held]:
+def _changed_units(
+    quotes: Collection[Quote], seen: Collection[Series], known: Collection[Series]
+) -> Iterator[Held]:
     # Withdrawn ones count: else a unit that a person has rejected would enter after the old one.
-    seen = {quote.series for quote in quotes}
     unseen = {_without_unit(series): series for series in known if series not in seen}
-    for quote in quotes:
+    for quote in quotes if unseen else ():
         before = unseen.get(_without_unit(quote.series))
         if before and quote.series not in known:
             text = f"{quote.series}: the book has it in {before.currency}/{before.unit}"
@@ -204,24 +222,47 @@ def _power_of_ten(before: Decimal, after: Decimal) -> int | None:
 
 
 def _out_of_proportion(quotes: Collection[Quote], fresh: Collection[Quote]) -> Iterator[Held]:
-    families: dict[object, dict[Quote, Decimal]] = defaultdict(dict)
-    for quote in quotes:
-        series, size = quote.series, size_of(quote.series.product)
-        # Spot prices follow demand, not size.
-        if size and quote.amount > 0 and series.seller == "aws" and series.get("term") != "spot":
-            family = series.product.partition(".")[0]
-            conditions = (family, series.meter, series.currency, series.qualifiers)
-            families[conditions, quote.valid_from][quote] = quote.amount / size
     news = set(fresh)
-    for rates in families.values():
-        for quote in news.intersection(rates):
-            sisters = [rate for other, rate in rates.items() if other != quote]
-            if len(sisters) < _LEAST_SISTERS:
+    for rates in _families(quotes, fresh):
+        ordered = sorted(rates, key=rates.__getitem__)
+        amounts = [rates[quote] for quote in ordered]
+        for place, quote in enumerate(ordered):
+            if len(ordered) <= _LEAST_SISTERS or quote not in news:
                 continue
-            factor = rates[quote] / median(sisters)
+            factor = amounts[place] / _median_of_others(amounts, place)
             if not Decimal(1) / _OFF_FAMILY <= factor <= _OFF_FAMILY:
                 text = f"{quote.series}: {digits(quote.amount)}, by size {factor:.2g} times"
                 yield Held(quote, OUT_OF_PROPORTION, f"{text} its family's price")
+
+
+def _families(
+    quotes: Collection[Quote], fresh: Collection[Quote]
+) -> Iterable[Mapping[Quote, Decimal]]:
+    """What machines cost by size, of each family that has anything new."""
+    concerned = {_family(quote) for quote in fresh} - {None}
+    families: dict[object, dict[Quote, Decimal]] = defaultdict(dict)
+    for quote in quotes if concerned else ():
+        family = _family(quote)
+        if family in concerned and (size := size_of(quote.series.product)):
+            families[family][quote] = quote.amount / size
+    return families.values()
+
+
+def _family(quote: Quote) -> object:
+    """What a machine's sisters share with it; None where there is nothing to compare."""
+    series = quote.series
+    # Spot prices follow demand, not size.
+    if quote.amount <= 0 or series.seller != "aws" or _SPOT in series.qualifiers:
+        return None
+    family = series.product.partition(".")[0]
+    return family, series.meter, series.currency, series.qualifiers, quote.valid_from
+
+
+def _median_of_others(ordered: Sequence[Decimal], place: int) -> Decimal:
+    """The median of all values, which are in order, but the one at that place."""
+    count = len(ordered) - 1
+    middle = range((count - 1) // 2, count // 2 + 1)
+    return median(ordered[one + (one >= place)] for one in middle)
 
 
 def _out_of_line(fresh: Collection[Quote], regional: Regional) -> Iterator[Held]:
@@ -236,9 +277,12 @@ def _out_of_line(fresh: Collection[Quote], regional: Regional) -> Iterator[Held]
 
 
 def _nonsense(quotes: Collection[Quote], fresh: Collection[Quote]) -> Iterator[Held]:
+    limited = [quote for quote in quotes if _has_limit(quote.series)]
+    if not limited:
+        return
     prices = {(quote.series, quote.valid_from): quote for quote in quotes}
     news = set(fresh)
-    for quote in quotes:
+    for quote in limited:
         for series, reason in _never_below(quote.series):
             limit = prices.get((series, quote.valid_from))
             if limit and quote.amount > limit.amount and not news.isdisjoint((quote, limit)):
@@ -247,11 +291,15 @@ def _nonsense(quotes: Collection[Quote], fresh: Collection[Quote]) -> Iterator[H
                 yield from (Held(quote, reason, text), Held(limit, reason, text))
 
 
+def _has_limit(series: Series) -> bool:
+    return series.meter == "cache_read" or _BATCH in series.qualifiers
+
+
 def _never_below(series: Series) -> Iterator[tuple[Series, str]]:
     """The series that can't be cheaper than this one, with the reason to hold both if they are."""
     if series.meter == "cache_read":
         yield replace(_with(series, cache_ttl=None), meter="input"), CACHE_ABOVE_INPUT
-    if series.get("service_tier") == "batch":
+    if _BATCH in series.qualifiers:
         for tier in ("standard", None):
             yield _with(series, service_tier=tier), BATCH_ABOVE_STANDARD
 

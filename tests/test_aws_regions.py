@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from breakeven.actions import accept
 from breakeven.app import App
@@ -53,6 +55,39 @@ def others(count: int = 4, **conditions: str) -> dict[Series, Decimal]:
     """The prices of the first regions."""
     amounts = [(machine(region, **conditions), Decimal(R7G[region])) for region in R7G]
     return dict(amounts[:count])
+
+
+# What is compared
+
+
+NAMED = st.builds(
+    machine,
+    st.sampled_from(("", "us-east-1", "eu-west-1", "sa-east-1")),
+    st.sampled_from(("r7g.metal", "m5.large")),
+    term=st.sampled_from(("on_demand", "reserved", "spot", "capacity_block")),
+    os=st.sampled_from(("Linux", "Windows")),
+)
+AMOUNTS = st.sampled_from((None, *map(Decimal, ("-1", "0", "1", "1.50"))))
+
+
+@given(prices=st.dictionaries(NAMED, AMOUNTS), asked=NAMED)
+def test_others_are_those_that_differ_in_the_region_alone(
+    prices: dict[Series, Decimal | None], asked: Series
+) -> None:
+    """Of list prices above zero, whatever else there is."""
+    expected = [
+        amount
+        for other, amount in prices.items()
+        if amount and amount > 0 and other.get("region") not in (None, asked.get("region"))
+        if other.get("term") not in ("spot", "capacity_block")
+        if _elsewhere(other) == _elsewhere(asked)
+    ]
+
+    assert expected == elsewhere(asked, by_region(prices))
+
+
+def _elsewhere(one: Series) -> Series:
+    return replace(one, qualifiers=tuple((n, v) for n, v in one.qualifiers if n != "region"))
 
 
 # One price

@@ -6,10 +6,14 @@ import csv
 from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
+from statistics import median
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pricebook.quote import Price, Quote, Series
+from scraper import gate
 from scraper.aws.sizes import size_of
 from scraper.document import Reading
 from scraper.gate import OUT_OF_PROPORTION, Held, decide
@@ -106,3 +110,59 @@ def test_no_real_price_is_held(real_data: Path, table: str) -> None:
                 looks[row["region"]].append(found)
     assert regions >= looks.keys()
     assert [] == [one.text for quotes in looks.values() for one in held(*quotes)]
+
+
+# All at once
+
+
+@st.composite
+def lists(draw: st.DrawFn) -> list[Quote]:
+    """Machines of two families on two conditions; some sizes twice, some without a figure."""
+    sizes = st.sampled_from(("nano", "large", "xlarge", "2xlarge", "metal", "metal-24xl"))
+    amounts = st.sampled_from(("0", "1", "1.0", "2", "4", "9.5", "40", "100"))
+    terms = st.sampled_from(("on_demand", "reserved", "spot"))
+    return [
+        quote(f"{draw(st.sampled_from(('m5', 'r7g')))}.{size}", amount, term=draw(terms))
+        for size, amount in draw(st.lists(st.tuples(sizes, amounts), max_size=25))
+    ]
+
+
+@settings(deadline=None)
+@given(quotes=lists(), data=st.data())
+def test_who_is_held_is_told_by_the_plain_definition(
+    quotes: list[Quote], data: st.DataObject
+) -> None:
+    """Each new price beside the median of all others of its family, worked out one by one."""
+    fresh = data.draw(st.lists(st.sampled_from(quotes), unique=True) if quotes else st.just([]))
+
+    found = gate._out_of_proportion(quotes, fresh)
+    assert {one: _factor(one, quotes) for one in fresh if _is_odd(one, quotes)} == {
+        one.quote: one.text.partition(", by size ")[2].partition(" ")[0] for one in found
+    }
+
+
+def _is_odd(one: Quote, quotes: list[Quote]) -> bool:
+    rates = _sisters(one, quotes)
+    return len(rates) >= 2 and not median(rates) / 5 <= _rate(one) <= median(rates) * 5
+
+
+def _factor(one: Quote, quotes: list[Quote]) -> str:
+    return f"{_rate(one) / median(_sisters(one, quotes)):.2g}"
+
+
+def _sisters(one: Quote, quotes: list[Quote]) -> list[Decimal]:
+    """What the others of the family cost by size; none of a machine that can't be compared."""
+    if not size_of(one.series.product) or not one.amount or one.series.get("term") == "spot":
+        return []
+    others = [other for other in dict.fromkeys(quotes) if other != one and other.amount]
+    return [
+        _rate(other)
+        for other in others
+        if size_of(other.series.product)
+        and other.series.qualifiers == one.series.qualifiers
+        and other.series.product.partition(".")[0] == one.series.product.partition(".")[0]
+    ]
+
+
+def _rate(one: Quote) -> Decimal:
+    return one.amount / (size_of(one.series.product) or 1)

@@ -18,6 +18,7 @@ from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 from pricebook.errors import DocumentRefused
+from pricebook.garbage import nothing_collected
 from pricebook.quote import Quote, Series, SetAside
 from scraper.aws.client import Client, in_plain_words, pricing_client
 from scraper.aws.settings import OPERATIONS, AwsSettings, location_type
@@ -99,6 +100,7 @@ def read_answer(raw: bytes, settings: AwsSettings, region: str) -> Answer:
     return answer_of(raw, _decoded(texts, region), settings, region)
 
 
+@nothing_collected()
 def answer_of(
     raw: bytes, entries: Iterable[dict[str, Any]], settings: AwsSettings, region: str
 ) -> Answer:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, TypeAlias
 
 from pricebook.errors import CredentialsMissing, FetchFailed, SourceError
+from pricebook.garbage import nothing_collected
 from pricebook.quote import Series, SetAside
 from pricebook.runs import Fetched
 from scraper.aws.bulk import cut_key, cut_list, read_list
@@ -90,6 +91,7 @@ class Ec2Source:
         }
         return [f"{region}/{name}" for name, is_wanted in wanted.items() if is_wanted]
 
+    @nothing_collected()
     def _look(self, place: str, read: Read, tools: Tools) -> tuple[Taken, Answer | None]:
         at = tools.clock()
         try:
