@@ -1,10 +1,10 @@
 """How fast the book answers, and whether it does while a price list is being written.
 
 `python -m benchmarks.queries [--changes N] [--url URL]` makes a book of N price changes (20 for
-each series), asks through the public Python API, checks each answer against the formula that the
-book was made by, and prints microseconds, the median and the 99th percentile of each question.
-`--url` names an empty database, or one that an earlier run has made without a writer; else it is a
-new SQLite file.
+each series), asks through the public Python API as commands do, checks each answer against the
+formula that the book was made by, and prints microseconds, the median and the 99th percentile of
+each question. `--url` names an empty database, or one that an earlier run has made without a
+writer; else it is a new SQLite file.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy import Engine, insert, text
 
 from benchmarks.desk import database, say
 from benchmarks.made_book import DAYS_BETWEEN, REGIONS, START, MadeBook
 from pricebook import book
+from pricebook.asking import asking
 from pricebook.bulk import BulkWriter, Standing
 from pricebook.past import past
+from pricebook.question import Asked
 from pricebook.schema import open_book, reading
 from pricebook.series import Filter
 from pricebook.tables import Run
@@ -52,8 +54,8 @@ def main() -> None:
         _fill(engine, made)
         say(f"{made.series * made.changes:,} price changes of {made.series:,} series")
         say(_size(engine, made))
-        with reading(engine) as connection:
-            for question in _questions(connection, made):
+        with asking(url) as asked:
+            for question in _questions(asked, made):
                 say(_measured(question, chosen.rounds))
         if chosen.seconds:
             say(_beside_a_writer(engine, url, made, chosen.seconds))
@@ -72,7 +74,7 @@ class Question:
     """Of the rounds: one in so many."""
 
 
-def _questions(connection: Connection, made: MadeBook) -> Iterator[Question]:
+def _questions(asked: Asked, made: MadeBook) -> Iterator[Question]:
     chance = random.Random(1)  # noqa: S311 - nothing here is secret
     now = START + timedelta(days=made.changes * DAYS_BETWEEN)
 
@@ -85,30 +87,28 @@ def _questions(connection: Connection, made: MadeBook) -> Iterator[Question]:
     yield Question(
         "price of a series at a time",
         lambda: (number := one(), made.one(number), then()),
-        lambda about: book.price_at(connection, *about[1:]),
+        lambda about: book.price_at(asked, *about[1:]),
         lambda about, found: _amount(found) == _expected(made, about[0], about[2]),
     )
     yield Question(
         "history of a series",
         lambda: (number := one(), made.one(number)),
-        lambda about: list(past(connection, [about[1]], now)[about[1]]),
+        lambda about: list(past(asked, [about[1]], now)[about[1]]),
         lambda about, found: [price.amount for price in found] == _history(made, about[0]),
     )
     yield Question(
         f"latest of {min(MANY, made.series // 2):,} series",
         lambda: chance.sample(range(1, 1 + made.series), min(MANY, made.series // 2)),
-        lambda about: book.latest_of(connection, about),
+        lambda about: book.latest_of(asked, about),
         lambda about, found: found == {n: made.amount(n, made.changes - 1) for n in about},
         share=10,
     )
-    gpus = book.machines_with(connection)
+    gpus = book.machines_with(asked)
     for name, at in (("now", lambda: now), ("at a time", then)):
         yield Question(
             f"GPU prices of a region {name}",
             lambda at=at: (at(), chance.choice(REGIONS)),
-            lambda about: book.as_of(
-                connection, about[0], where=Filter(region=about[1]), products=gpus
-            ),
+            lambda about: book.as_of(asked, about[0], where=Filter(region=about[1]), products=gpus),
             lambda about, found: len(found) == _in_region(made, *about),
             share=50,
         )
@@ -116,8 +116,7 @@ def _questions(connection: Connection, made: MadeBook) -> Iterator[Question]:
         "histories that 100 workloads need",
         lambda: [one() for _ in range(200)],
         lambda about: {
-            series: list(held)
-            for series, held in past(connection, map(made.one, about), now).items()
+            series: list(held) for series, held in past(asked, map(made.one, about), now).items()
         },
         lambda about, found: all(
             [price.amount for price in found[made.one(number)]] == _history(made, number)
