@@ -1,5 +1,6 @@
-"""What no first day of a price list can be below, whatever reads it: SQLite alone writes the rows
-of a book that holds one list into an empty book.
+"""What a first day of a price list is made of: its lines become known, its rows are read without
+being stored, and SQLite alone writes the rows of a book that holds the list into an empty book. The
+last is what no way of reading it comes below.
 
 `python -m benchmarks.price_list_floor BOOK LIST` prints medians of CPU seconds, beside those that
 csv.DictReader needs to iterate the list. It compares sums with those of the book.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import closing
 from pathlib import Path
 from statistics import median
@@ -20,7 +21,10 @@ from typing import Any
 
 from benchmarks.desk import say
 from benchmarks.price_list import HERE, measured
+from benchmarks.price_list_ingest import REGION, chunks
 from pricebook.schema import open_book
+from scraper.aws.list_entry import compare_list
+from scraper.aws.whole_list import RowReader
 
 RUNS = 3
 FIRST = ("partition", "tariff")
@@ -35,10 +39,23 @@ def main() -> None:
     seconds: dict[str, list[float]] = defaultdict(list)
     for _ in range(RUNS):
         seconds["csv.DictReader, stores nothing"].append(measured(reader)[0])
-        seconds["SQLite alone writes the rows"].append(written(book))
+        known, read = taken_in(prices)
+        seconds["the lines become known"].append(known)
+        seconds["the rows are read"].append(read)
+        seconds["SQLite alone writes them"].append(written(book))
     iterated, *_ = map(median, seconds.values())
     for name, spent in seconds.items():
         say(f"{name}: {median(spent):.2f} s CPU, {median(spent) / iterated:.2f} x")
+
+
+def taken_in(prices: Path) -> tuple[float, float]:
+    """CPU seconds to make a memory of the lines, and to read what they say."""
+    began = time.process_time()
+    head, found = compare_list(chunks(prices), REGION, None)
+    known = time.process_time()
+    with closing(found):
+        deque(RowReader(head, REGION).read(found.fresh_lines()), maxlen=0)
+    return known - began, time.process_time() - known
 
 
 def written(book: Path) -> float:

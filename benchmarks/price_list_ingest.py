@@ -36,7 +36,7 @@ def main() -> None:
     known = last and last.run_id
     taken = TakenList(PARTITION, REGION, last.version if same and last else day, at, known)
     if not same:
-        head, found = compare_list(_chunks(Path(file)), REGION, last and last.memory)
+        head, found = compare_list(chunks(Path(file)), REGION, last and last.memory)
         taken = TakenList(PARTITION, REGION, day, at, known, None, head, found)
     del last
     with engine.begin() as connection:
@@ -50,7 +50,8 @@ def main() -> None:
     sys.stdout.write(json.dumps(words) + "\n")
 
 
-def _chunks(file: Path) -> Iterator[bytes]:
+def chunks(file: Path) -> Iterator[bytes]:
+    """A file as it comes from a server."""
     with file.open("rb") as source:
         while chunk := source.read(1 << 16):
             yield chunk

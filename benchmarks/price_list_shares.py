@@ -20,7 +20,6 @@ RUNS = 7
 _BEGIN = "import atexit, gc, sys; from pathlib import Path; atexit.register(gc.freeze);"
 _COMPARE = """
 from benchmarks.price_list_ingest import *
-from benchmarks.price_list_ingest import _chunks
 with open_book(sys.argv[2]).connect() as connection:
     last = remembered(connection, partition_id(connection, PARTITION))
 """
@@ -56,7 +55,7 @@ def steps(folder: Path, place: Path) -> list[Case]:
             left.unlink()
         copy(before, book)
 
-    compare = "compare_list(_chunks(Path(sys.argv[1])), REGION, last.memory)[1].close()"
+    compare = "compare_list(chunks(Path(sys.argv[1])), REGION, last.memory)[1].close()"
     return [
         Case("", [sys.executable, str(HERE / "price_list_peers.py"), "count", str(file)]),
         step("Python's own start", "pass"),
