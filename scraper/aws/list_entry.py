@@ -32,6 +32,7 @@ from pricebook.bulk import (
     remembered,
 )
 from pricebook.errors import DocumentRefused
+from pricebook.garbage import nothing_collected
 from pricebook.question import amount
 from pricebook.quote import OBSERVED, Price, Quote, Series, SetAside, to_ticks
 from pricebook.runs import (
@@ -96,6 +97,7 @@ class EnteredList:
     changes: Sequence[Change] = ()
 
 
+@nothing_collected()
 def compare_list(
     chunks: Iterable[bytes], region: str, last: bytes | None
 ) -> tuple[ListHead, Comparison]:
@@ -121,6 +123,7 @@ def _beheaded(chunks: Iterator[bytes], source: str) -> tuple[ListHead, Iterator[
     return head, chain([rows], chunks)
 
 
+@nothing_collected()
 def enter_list(
     connection: Connection, partition: int, taken: TakenList, settings: GateSettings
 ) -> EnteredList:
