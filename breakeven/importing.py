@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from breakeven.app import App
 from breakeven.output import say, write_json
@@ -16,7 +17,7 @@ from pricebook import book, runs, statements
 from pricebook.asking import sqlite_file
 from pricebook.config import naming
 from pricebook.copying import copy_book
-from pricebook.errors import ConfigError
+from pricebook.errors import ConfigError, DatabaseError
 from pricebook.quote import digits, isoformat
 from pricebook.schema import open_book
 from pricebook.statements import Fault, Statements
@@ -24,6 +25,9 @@ from scraper import catalogs
 from scraper.catalogs import genai_prices
 from scraper.collect import decoded
 from scraper.document import Document, Provider, reading_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 CURATED = "curated"
 """The list that comes with breakeven: `scraper/catalogs/curated.csv`."""
@@ -162,13 +166,21 @@ def import_book(app: App, url: str) -> None:
     file = sqlite_file(url)
     if file and not file.is_file():
         raise ConfigError(f"there is no database {file}")
-    source = open_book(url)
+    source = _other_book(url)
     try:
         copied = copy_book(source, app.engine, lambda name, rows: say(f"{name}: {rows:,} rows"))
     finally:
         source.dispose()
     if not copied:
         raise ConfigError(f"{source.url.render_as_string()} holds nothing")
+
+
+def _other_book(url: str) -> Engine:
+    try:
+        return open_book(url)
+    except (ConfigError, DatabaseError) as error:
+        # What is wrong is the argument here, not the setting.
+        raise type(error)(re.sub(r"\[database\]:? url", "URL", str(error))) from None
 
 
 def report(done: Imported, *, as_json: bool) -> int:

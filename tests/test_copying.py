@@ -116,12 +116,22 @@ def test_the_command(old: str, tmp_path: Path) -> None:
     assert contents(f"sqlite:///{tmp_path}/new.db") == contents(old)
 
 
+def test_an_address_that_is_none(tmp_path: Path) -> None:
+    """The sentence is about what was given, not about a setting that is right."""
+    done = asked(tmp_path, "hello")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: URL is not a database address; write sqlite:///FILE or")
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
         ("missing.db", "there is no database {folder}/missing.db"),
         ("empty.db", "sqlite:///{folder}/empty.db holds nothing"),
-        ("text.db", "sqlite:///{folder}/text.db is not a database"),
+        (
+            "text.db",
+            "sqlite:///{folder}/text.db is not a database (file is not a database); check URL",
+        ),
     ],
 )
 def test_a_source_that_is_none(tmp_path: Path, name: str, sentence: str) -> None:
