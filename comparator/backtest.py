@@ -33,14 +33,14 @@ from comparator.rules.state import (
     State,
 )
 from comparator.rules.told import Memory, News
-from comparator.watched import INSTANT, Stretch, Watched
+from comparator.watched import Stretch, Watched
 from comparator.way import Prices
 from comparator.workload import Workload
 from pricebook.announcements import announced_since
 from pricebook.answers import price_at
 from pricebook.offers import Offers
 from pricebook.past import History, Past
-from pricebook.question import Asked, seconds
+from pricebook.question import INSTANT, Asked, seconds
 from pricebook.quote import Change, Price, Series
 
 _DAY = timedelta(days=1)

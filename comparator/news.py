@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 from comparator.closing import closings
@@ -17,11 +17,9 @@ from comparator.way import Prices
 from pricebook.announcements import Scheduled, scheduled
 from pricebook.answers import history
 from pricebook.label import label
-from pricebook.question import Asked
+from pricebook.question import INSTANT, Asked
 from pricebook.quote import Price
 from pricebook.series import Filter
-
-_INSTANT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Announced:
     def _announced(self, one: Scheduled) -> Price:
         series = one.series
         where = Filter(product=series.product, seller=series.seller, meter=series.meter)
-        rows = history(self.asked, where, since=one.day, until=one.day + _INSTANT)
+        rows = history(self.asked, where, since=one.day, until=one.day + INSTANT)
         return [row for row in rows if row.series == series][-1]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property, lru_cache
 
 from comparator import measure
@@ -24,10 +24,7 @@ from comparator.way import Prices
 from comparator.workload import Workload
 from pricebook.offers import Offers
 from pricebook.past import Past
-from pricebook.question import instant, seconds
-
-INSTANT = timedelta(seconds=1)
-"""The book keeps whole seconds."""
+from pricebook.question import INSTANT, instant, seconds
 
 
 @dataclass(frozen=True)

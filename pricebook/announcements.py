@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from pricebook.answers import price_at
-from pricebook.question import Asked, Question, amount, instant
+from pricebook.question import INSTANT, Asked, Question, amount, instant
 from pricebook.quote import ANNOUNCED, Change, Series
 from pricebook.series import SELECTED, series_from
-
-_INSTANT = timedelta(seconds=1)
-"""The book keeps whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ def _scheduled(row: tuple[Any, ...]) -> Scheduled:
 
 
 def _change(asked: Asked, said: Scheduled) -> Change | None:
-    before = price_at(asked, said.series, said.day - _INSTANT)
+    before = price_at(asked, said.series, said.day - INSTANT)
     was = before.amount if before else None
     return None if was == said.amount else Change(said.series, was, said.amount, said.day)
 

@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Asked: TypeAlias = "Connection | sqlite3.Connection"
 """What questions are put to: a connection of SQLAlchemy's, or a plain one to a SQLite file."""
+
+INSTANT = timedelta(seconds=1)
+"""The book keeps whole seconds."""
 
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 _ONE_OF = re.compile(r"= ANY\(:(\w+)\)")
