@@ -36,13 +36,11 @@ def main() -> None:
     known = last and last.run_id
     taken = TakenList(PARTITION, REGION, last.version if same and last else day, at, known)
     if not same:
-        head, found = compare_list(chunks(Path(file)), REGION, last and last.memory)
-        taken = TakenList(PARTITION, REGION, day, at, known, None, head, found)
+        compared = compare_list(chunks(Path(file)), REGION, last and last.memory)
+        taken = TakenList(PARTITION, REGION, day, at, known, None, compared)
     del last
     with engine.begin() as connection:
         entered = enter_list(connection, partition, taken, GateSettings())
-    if taken.comparison:
-        taken.comparison.close()
     engine.dispose()
     counts = entered.counts
     found_words = {"new": counts.new, "changed": counts.changed, "withdrawn": counts.withdrawn}

@@ -55,7 +55,7 @@ def steps(folder: Path, place: Path) -> list[Case]:
             left.unlink()
         copy(before, book)
 
-    compare = "compare_list(chunks(Path(sys.argv[1])), REGION, last.memory)[1].close()"
+    compare = "compare_list(chunks(Path(sys.argv[1])), REGION, last.memory)"
     return [
         Case("", [sys.executable, str(HERE / "price_list_peers.py"), "count", str(file)]),
         step("Python's own start", "pass"),

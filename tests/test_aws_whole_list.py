@@ -7,11 +7,11 @@ import io
 import json
 import os
 import shutil
+import sys
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -30,14 +30,14 @@ from pricebook.quote import Quote, Series, SetAside
 from pricebook.runs import Fetched, last_fetch, note_run
 from pricebook.schema import connect, open_book
 from pricebook.series import Filter
-from pricebook.tariffs import key_of
-from scraper.aws import line_memory
+from pricebook.tariffs import Key, key_of
+from scraper.aws import line_memory, list_entry
 from scraper.aws.line_memory import NO_DATE, Comparison, Memory, compare
 from scraper.aws.list_entry import EnteredList, TakenList, compare_list, enter_list
 from scraper.aws.list_file import ListHead
 from scraper.aws.settings import AwsSettings
 from scraper.aws.source import Ec2Source
-from scraper.aws.whole_list import Rate, RowReader
+from scraper.aws.whole_list import RowReader
 from scraper.collect import Taken, Tools, enter, enter_all
 from scraper.document import sorted_out
 from scraper.evidence import EvidenceFolder
@@ -131,16 +131,10 @@ class Bulk:
             taken = TakenList(PARTITION, REGION, str(self.at), self.at, last and last.run_id)
             if rows is not None:
                 raw = price_list(rows, self.at)
-                head, found = compare_list(pieces(raw), REGION, last and last.memory)
+                compared = compare_list(pieces(raw), REGION, last and last.memory)
                 fetched = Fetched("https://x/#*", "csv", self.at, "0" * 64, len(raw))
-                taken = TakenList(
-                    *(PARTITION, REGION, str(self.at), self.at, last and last.run_id),
-                    *(fetched, head, found),
-                )
-            with ExitStack() as stack:
-                if taken.comparison:
-                    stack.callback(taken.comparison.close)
-                return enter_list(connection, partition, taken, gate or GateSettings())
+                taken = replace(taken, fetched=fetched, compared=compared)
+            return enter_list(connection, partition, taken, gate or GateSettings())
 
 
 class Ordinary:
@@ -162,13 +156,13 @@ class Ordinary:
 def items(raw: bytes) -> Iterator[Quote | SetAside]:
     lines = raw.split(b"\n")
     head = ListHead.read(iter(lines), "AmazonEC2", "x")
-    reader = RowReader(head, REGION)
     rows = lines[len(head.lines) : -1]
-    for line, said in zip(rows, reader.read(rows), strict=True):
-        if isinstance(said, Rate):
-            yield reader.quote(line)
-        elif said is not None:
-            yield said
+    reader = RowReader(head, REGION)
+    reader.read(b"".join(row + b"\n" for row in rows))
+    for row in reader.rates.rows:
+        yield reader.quote(rows[row])
+    for _, aside in reader.rates.asides:
+        yield aside
 
 
 def plain(row: Iterable[object]) -> tuple[object, ...]:
@@ -325,6 +319,21 @@ def test_a_jump_is_held_until_a_second_look_says_the_same(sqlite_book: Engine) -
     assert Decimal("0.9") == price_of(sqlite_book, "m5.large")
 
 
+def test_a_jump_among_rows_too_many_to_keep_is_held_by_its_line(
+    sqlite_book: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the head of such a list is kept: AWS has the whole, and the line is that of its file."""
+    monkeypatch.setattr(list_entry, "_KEPT_BYTES", 10)
+    bulk = Bulk(sqlite_book)
+    bulk.look(LIST)
+    jumped = [*LIST[:1], replace(LIST[1], price="90.0000000000"), *LIST[2:]]
+    (held,) = bulk.look(jumped).held
+    assert ("price jump", "line 6") == (held.reason, held.where)
+    assert price_list(jumped, bulk.at).split(b"\n")[5].count(b'"90.0000000000"')
+    assert held.quote is not None
+    assert (LIST[1].machine, Decimal(90)) == (held.quote.series.product, held.quote.amount)
+
+
 def test_a_list_full_of_jumps_is_refused(sqlite_book: Engine) -> None:
     """More of them than a person would review are a misprint."""
     bulk = Bulk(sqlite_book)
@@ -350,13 +359,24 @@ def price_of(engine: Engine, product: str) -> Decimal | None:
         return price.amount
 
 
-def said(row: Row) -> object:
-    """What the reader makes of one row."""
-    raw = price_list([row], START)
-    lines = raw.split(b"\n")
+def said(row: Row) -> tuple[Key, int] | SetAside | None:
+    """What the reader makes of one row: series and ticks; why it isn't read; or nothing."""
+    lines = price_list([row], START).split(b"\n")
     reader = RowReader(ListHead.read(iter(lines), "AmazonEC2", "x"), REGION)
-    (found,) = reader.read(lines[-2:-1])
-    return found
+    reader.read(lines[-2] + b"\n")
+    rates = reader.rates
+    assert 1 == rates.count
+    found = zip(zip(rates.products, rates.tariffs, strict=True), rates.ticks, strict=True)
+    return next(iter([*found, *(aside for _, aside in rates.asides)]), None)
+
+
+def test_columns_may_stand_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a list says depends on its header, not on places; only the time to read it does."""
+    rows = [*LIST, Row("m5.large", "free", "RHEL"), Row("m5.large", "5", cells={"Tenancy": ""})]
+    usual = compare_list(pieces(price_list(rows, START)), REGION, None).rates
+    monkeypatch.setattr(sys.modules[__name__], "COLUMNS", (COLUMNS[0], *reversed(COLUMNS[1:])))
+    assert usual == compare_list(pieces(price_list(rows, START)), REGION, None).rates
+    assert (len(LIST), 2) == (len(usual.rows), len(usual.asides))
 
 
 @pytest.mark.parametrize(
@@ -377,7 +397,7 @@ def test_every_condition_is_part_of_the_series(
     """What singles out the usual machine isn't written; what differs is."""
     usual = {"region": REGION, "os": "Linux", "tenancy": "shared", "term": "on_demand"}
     series = Series.of("aws", "m5.large", "instance", "hour", **(usual | qualifiers))
-    assert Rate(key_of(series), 960_000_000) == said(Row("m5.large", "0.0960000000", cells=cells))
+    assert (key_of(series), 960_000_000) == said(Row("m5.large", "0.0960000000", cells=cells))
 
 
 @pytest.mark.parametrize(
@@ -418,8 +438,8 @@ def test_a_machine_in_its_reservation_costs_nothing_more() -> None:
     """AWS prints $0.00 for it, and means it."""
     row = Row("m5.large", "0.0000000000", cells={"CapacityStatus": "AllocatedCapacityReservation"})
     rate = said(row)
-    assert isinstance(rate, Rate)
-    assert 0 == rate.ticks
+    assert isinstance(rate, tuple)
+    assert 0 == rate[1]
 
 
 @pytest.mark.parametrize(
@@ -428,11 +448,14 @@ def test_a_machine_in_its_reservation_costs_nothing_more() -> None:
         (lambda raw: raw[:-30], "breaks off within a line"),
         (lambda raw: raw.replace(b"PricePerUnit", b"Price"), "no column priceperunit"),
         (lambda raw: raw.replace(b'"AmazonEC2"', b'"AmazonRDS"'), "a price list of AmazonRDS"),
+        (lambda raw: raw.replace(b"PriceDescription", b"PricePerUnit"), "two columns priceperunit"),
+        (lambda raw: raw.replace(b',"USD"', b',"USD","more"', 1), "26 cells under 25 columns"),
+        (lambda raw: raw.replace(b", Linux", b",\nLinux", 1), "ends within quotes"),
         (lambda raw: b"<html>\n" * 30, "no AWS price list"),
     ],
 )
 def test_a_damaged_list_is_refused(damage: Callable[[bytes], bytes], sentence: str) -> None:
-    """Cut off, without a column, of another offer, no list at all."""
+    """Cut off, columns or cells too few or too many, of another offer, no list at all."""
     with pytest.raises(DocumentRefused, match=sentence):
         compare_list(pieces(damage(price_list(LIST, START))), REGION, None)
 
@@ -450,27 +473,28 @@ def test_what_is_new_and_gone_is_found_in_any_order(
         new = [number for number in old if number % 7] + new[:9]
         new = list(dict.fromkeys(new))
     before = remembered_lines(old, size)
-    with closing(compared(new, before, size)) as found:
-        fresh = [int(line) for line in found.fresh_lines()]
-        assert [new[position] for position in found.fresh] == fresh
-        assert set(new) - set(old) <= set(fresh)
-        assert set(old) - set(new) == {number - 1 for number in found.gone} - set(fresh)
-        known = [number for at, number in enumerate(new) if at not in set(found.fresh)]
-        assert [number + 1 for number in known] == [n for n in found.memory.numbers if n]
-        assert Memory.unpack(b"".join(found.memory.pieces())) == found.memory
+    found, fresh = compared(new, before, size)
+    assert [new[position] for position in found.fresh] == fresh
+    assert set(new) - set(old) <= set(fresh)
+    assert set(old) - set(new) == {number - 1 for number in found.gone} - set(fresh)
+    known = [number for at, number in enumerate(new) if at not in set(found.fresh)]
+    assert [number + 1 for number in known] == [n for n in found.memory.numbers if n]
+    assert Memory.unpack(b"".join(found.memory.pieces())) == found.memory
 
 
-def compared(numbers: list[int], before: Memory, size: int) -> Comparison:
-    raw = b"".join(b"%d\n" % number for number in numbers)
-    return compare(pieces(raw, size), before, NO_DATE, 1, "x")
+def compared(numbers: list[int], before: Memory, size: int) -> tuple[Comparison, list[int]]:
+    """A list of numbers beside the last one, and those that were read."""
+    raw, fresh = b"".join(b"%d\n" % number for number in numbers), bytearray()
+    found = compare(pieces(raw, size), before, NO_DATE, 1, "x", fresh.extend)
+    return found, [int(line) for line in fresh.splitlines()]
 
 
 def remembered_lines(numbers: list[int], size: int) -> Memory:
     """A memory in which each line stands for its number, and one."""
-    with closing(compared(numbers, Memory(), size)) as found:
-        for position, number in enumerate(numbers):
-            found.memory.numbers[position] = number + 1
-        return found.memory
+    found, _ = compared(numbers, Memory(), size)
+    for position, number in enumerate(numbers):
+        found.memory.numbers[position] = number + 1
+    return found.memory
 
 
 @settings(max_examples=200, deadline=None)
@@ -478,13 +502,12 @@ def remembered_lines(numbers: list[int], size: int) -> Memory:
 def test_a_list_is_the_same_as_itself(old: list[int], new: list[int], others: set[int]) -> None:
     """However its memory came about: read anew, or from a list of which some lines are others."""
     for again in (new, [number + 500 * (number in others) for number in old]):
-        with closing(compared(again, remembered_lines(old, 700), 700)) as found:
-            assert Counter(again) >= Counter(int(line) for line in found.fresh_lines())
-            memory = found.memory
-        with closing(compared(again, memory, 300)) as found:
-            assert [] == list(found.fresh_lines())
-            assert set() == found.gone
-            assert memory == found.memory
+        first, fresh = compared(again, remembered_lines(old, 700), 700)
+        assert Counter(again) >= Counter(fresh)
+        second, fresh = compared(again, first.memory, 300)
+        assert not fresh
+        assert set() == second.gone
+        assert first.memory == second.memory
 
 
 DAYS = (b"2026-09-10", b"2026-09-11")
@@ -497,10 +520,10 @@ def dated(prices: Sequence[int], day: bytes) -> list[bytes]:
 
 def fresh_of(before: Sequence[bytes], after: Sequence[bytes]) -> list[bytes]:
     """What a list of the first day and one of the second differ in."""
-    with closing(compare([b"".join(before)], Memory(), DAYS[0], 1, "x")) as found:
-        memory = found.memory
-    with closing(compare([b"".join(after)], memory, DAYS[1], 1, "x")) as found:
-        return list(found.fresh_lines())
+    lists, fresh = [b"".join(lines) for lines in (before, after)], bytearray()
+    memory = compare(lists[:1], Memory(), DAYS[0], 1, "x", len).memory
+    compare(lists[1:], memory, DAYS[1], 1, "x", fresh.extend)
+    return fresh.splitlines(keepends=True)
 
 
 def test_a_price_is_found_among_dates_that_all_moved() -> None:
@@ -584,7 +607,7 @@ def test_the_memory_of_a_list_may_grow_and_shrink(book: Engine) -> None:
 def test_only_what_changed_is_read_and_kept(
     host: PageServer, sqlite_book: Engine, tmp_path: Path
 ) -> None:
-    """The first list leaves its head, the next one what differs; the same version isn't fetched."""
+    """A list leaves what is new in it; the same version isn't fetched."""
     at = [START]
     tools = tools_for(sqlite_book, tmp_path, lambda: at[0])
     source = Ec2Source(AwsSettings(families=("*",), price_files_url=host.url))

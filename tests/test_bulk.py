@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import Connection, Engine, text
 
+from pricebook import bulk
 from pricebook.book import as_of, partition_id
 from pricebook.bulk import BulkWriter
+from pricebook.question import amount
 from pricebook.quote import Series, to_ticks
 from pricebook.runs import note_run
 from pricebook.tariffs import Key, key_of
@@ -36,14 +39,21 @@ def prices(connection: Connection, day: int) -> dict[str, Decimal | None]:
     return {one.series.product: one.amount for one in found}
 
 
-def test_a_first_look_writes_what_is_new_at_once(book: Engine) -> None:
-    """Series, prices and what is in force, by the numbers that it gives in their order."""
+@pytest.mark.parametrize("at_once", [2, 3, 5000])
+def test_a_first_look_writes_what_is_new_at_once(
+    book: Engine, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Series, prices and what is in force, by the numbers that it gives in their order; however
+    many rows a statement takes."""
+    monkeypatch.setattr(bulk, "_AT_ONCE", at_once)
+    costs = {"m5.large": ONE, "m5.xlarge": TWO, "c5.large": FIVE}
     with book.begin() as connection:
         writer = writer_of(connection, 0)
-        first, second = writer.enter_new(keys("m5.large", "m5.xlarge"), [ONE, TWO])
-        assert writer.counts.new == 2
-        assert {first, second} == set(writer_of(connection, 1).in_force())
-        assert prices(connection, 1) == {"m5.large": Decimal(1), "m5.xlarge": Decimal(2)}
+        numbers = writer.enter_new(keys(*costs), list(costs.values()))
+        assert writer.counts.new == 3
+        assert set(numbers) == set(writer_of(connection, 1).in_force())
+        assert writer.products(numbers) == dict(zip(numbers, costs, strict=True))
+        assert prices(connection, 1) == {name: amount(cost) for name, cost in costs.items()}
 
 
 def test_what_comes_twice_or_is_known_is_not_written_at_once(book: Engine) -> None:
@@ -94,8 +104,8 @@ def test_two_changes_within_a_second_are_one(book: Engine) -> None:
     """The later one is what we know."""
     with book.begin() as connection:
         writer_of(connection, 0).enter_new(keys("m5.large"), [ONE])
-        for amount in (TWO, FIVE):
+        for cost in (TWO, FIVE):
             writer = writer_of(connection, 1)
-            writer.enter([(writer.standings(keys("m5.large"))[0], amount)])
+            writer.enter([(writer.standings(keys("m5.large"))[0], cost)])
         assert prices(connection, 1) == {"m5.large": Decimal(5)}
         assert connection.execute(text("SELECT count(*) FROM price")).scalar_one() == 2

@@ -8,16 +8,13 @@ contents, nor about their order: lines that moved are found again.
 
 from __future__ import annotations
 
-import io
 import struct
 import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import accumulate
-from tempfile import SpooledTemporaryFile
 from typing import Any, TypeAlias
 
 from xxhash import xxh3_64_intdigest
@@ -46,7 +43,6 @@ _LOST = 20_000
 """After so many lines without such a place the list is taken to be in another order."""
 _HELD = 1000
 """Lines that differ in an otherwise equal stretch, before it is copied."""
-_IN_MEMORY = 1 << 20
 _HEADER = struct.Struct("<8s3Q")
 _CODES = "QIQII"
 """What the arrays of a memory hold, in their order: integers of 64 and 32 bits."""
@@ -89,7 +85,7 @@ class Memory:
         if numbers:
             self.forget([at for at, number in enumerate(self.numbers) if number in numbers])
 
-    def add_block(self, masked: bytes, lines: int) -> None:
+    def add_block(self, masked: memoryview, lines: int) -> None:
         """Note that the last lines make up a block; its dates are masked."""
         self.blocks.append(digest_of(masked))
         self.sizes.append(len(masked))
@@ -133,7 +129,7 @@ class Memory:
 @dataclass(slots=True)
 class Comparison:
     """A list beside the last one: `memory` is of the new list, and what stands at the positions
-    `fresh` in it is not in the old one: these lines lie in `spool`, as they came, in this order.
+    `fresh` in it is not in the old one.
 
     `gone` are the numbers of the old list's lines that the new one doesn't have.
     """
@@ -143,24 +139,6 @@ class Comparison:
     """Whether there was anything to compare with."""
     fresh: array[int] = field(default_factory=lambda: array("I"))
     gone: set[int] = field(default_factory=set)
-    spool: SpooledTemporaryFile[bytes] = field(
-        default_factory=lambda: SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by `close`
-    )
-
-    def fresh_lines(self) -> Iterator[bytes]:
-        """The lines that are not in the old list; they may be read more than once."""
-        self.spool.seek(0)
-        return iter(self.spool)
-
-    @property
-    def spool_bytes(self) -> int:
-        """How much the fresh lines are."""
-        return self.spool.seek(0, io.SEEK_END)
-
-    def fresh_text(self) -> bytes:
-        """The fresh lines in one piece."""
-        self.spool.seek(0)
-        return self.spool.read()
 
     @property
     def is_new(self) -> bool:
@@ -171,31 +149,30 @@ class Comparison:
         """Whether a line stands for this number."""
         return self.had_memory and number in self.memory.numbers
 
-    def close(self) -> None:
-        """Let go of the lines."""
-        self.spool.close()
-
 
 def compare(
-    chunks: Iterable[bytes], old: Memory, date: bytes, columns: int, source: str
+    chunks: Iterable[bytes],
+    old: Memory,
+    date: bytes,
+    columns: int,
+    source: str,
+    read: Callable[[bytes], object],
 ) -> Comparison:
     """Compare the rows of a list that comes in pieces with the last list.
 
     `date` is that of the publication, as quoted cells of rows have it; `NO_DATE` when it has none.
+    What isn't in the old list is given to `read` as it came, whole lines in the order of `fresh`.
     DocumentRefused when the last row has no end. Memory: 12 bytes for each line of both lists and
     a few megabytes; where the lines are in another order, some 100 bytes for each.
     """
-    walk = _Walk(old if old.columns == columns else Memory(), date, columns)
-    with ExitStack() as on_error:
-        on_error.callback(walk.found.close)
-        rest = b""
-        for window in _windows(chunks):
-            content = rest + window
-            rest = content[walk.take(content) :]
-        if rest and not rest.endswith(b"\n"):
-            raise DocumentRefused(f"{source}: the price list breaks off within a line")
-        walk.end(rest)
-        on_error.pop_all()
+    walk = _Walk(old if old.columns == columns else Memory(), date, columns, read)
+    rest = b""
+    for window in _windows(chunks):
+        content = rest + window
+        rest = content[walk.take(content) :]
+    if rest and not rest.endswith(b"\n"):
+        raise DocumentRefused(f"{source}: the price list breaks off within a line")
+    walk.end(rest)
     return walk.found
 
 
@@ -214,15 +191,17 @@ class _Walk:
     """Goes through both lists side by side: by blocks as long as they are the same, else by lines
     up to a place from which they go on alike. `found` is complete after `end`."""
 
-    def __init__(self, old: Memory, date: bytes, columns: int) -> None:
-        self._old, self._cell = old, b'"%b"' % date
+    def __init__(
+        self, old: Memory, date: bytes, columns: int, read: Callable[[bytes], object]
+    ) -> None:
+        self._old, self._cell, self._read = old, b'"%b"' % date, read
         self._starts: array[int] = array("I", accumulate(old.counts, initial=0))
         """The first line of each old block."""
         self._block = self._kept = 0
         """The old block where we are, and the first that isn't in the new memory yet."""
-        self._others: dict[int, int] = {}
+        self._others: dict[int, _Line] = {}
         self._other_blocks: dict[int, int] = {}
-        """The digests of what has changed in the old blocks since `_kept`."""
+        """What has changed in the old blocks since `_kept`: lines, and the digests of blocks."""
         self._astray: list[_Line] = []
         """The lines since the lists parted."""
         self._ways_back: dict[int, int] | None = None
@@ -303,10 +282,9 @@ class _Walk:
 
     def _note_other(self, position: int, digest: int, line: bytes) -> None:
         """A line that stands in the place of an old one."""
-        self._others[position] = digest
+        self._others[position] = digest, line
         self.found.fresh.append(self._new_position(position))
         self.found.gone.add(self._old.numbers[position])
-        self.found.spool.write(line)
 
     def _new_position(self, position: int) -> int:
         """Where an old line that is kept stands in the new list."""
@@ -316,13 +294,14 @@ class _Walk:
         """Remember the old list's blocks up to this one as the new one's."""
         memory, start, stop = self.found.memory, self._kept, self._block
         first = len(memory.blocks)
-        others = [(self._new_position(old), digest) for old, digest in self._others.items()]
+        others = [(self._new_position(old), digest) for old, (digest, _) in self._others.items()]
         lines = slice(self._starts[start], self._starts[stop])
         memory.copy(self._old, lines, slice(start, stop))
         for position, digest in others:
             memory.lines[position], memory.numbers[position] = digest, 0
         for block, digest in self._other_blocks.items():
             memory.blocks[first + block - start] = digest
+        self._read(b"".join([line for _, line in self._others.values()]))
         self._others.clear()
         self._other_blocks.clear()
         self._kept = stop
@@ -338,7 +317,7 @@ class _Walk:
         ways_back = self._ways_back or {}
         while end := content.find(b"\n", at) + 1:
             line = content[at:end]
-            (digest,) = _digests(self._masked(line))
+            digest = digest_of(self._masked(line)[:-1])
             block = ways_back.get(digest)
             # At the very line where they parted they don't.
             if block is not None and (self._astray or block != self._block):
@@ -375,8 +354,11 @@ class _Walk:
         self.found.gone.update(self._old.numbers[position] for position in positions)
 
     def _lines(self, content: bytes) -> list[_Line]:
-        digests = _digests(self._masked(content))
-        return list(zip(digests, _ended(content), strict=True))
+        digests = map(digest_of, _bare_lines(self._masked(content)))
+        return [
+            (digest, line + b"\n")
+            for digest, line in zip(digests, _bare_lines(content), strict=True)
+        ]
 
     def _match(self, lines: Sequence[_Line], known: dict[int, int]) -> None:
         """Remember these lines; those that are not among the known ones are fresh."""
@@ -388,33 +370,29 @@ class _Walk:
                 fresh.append(content)
             memory.lines.append(digest)
             memory.numbers.append(0 if position is None else self._old.numbers[position])
-        self.found.spool.write(b"".join(fresh))
-        self._add_blocks([self._masked(content) for _, content in lines])
+        contents = [content for _, content in lines]
+        self._add_blocks(self._masked(b"".join(contents)), map(len, contents))
+        self._read(b"".join(fresh))
 
     def _add(self, content: bytes) -> None:
         """Remember lines of which none can be known."""
-        memory, found, masked = self.found.memory, self.found, self._masked(content)
-        digests = _digests(masked)
-        found.spool.write(content)
-        found.fresh.extend(range(len(memory), len(memory) + len(digests)))
-        memory.lines.extend(digests)
-        memory.numbers.frombytes(bytes(memory.numbers.itemsize * len(digests)))
-        self._add_blocks(_ended(masked))
+        memory, masked = self.found.memory, self._masked(content)
+        lines = _bare_lines(masked)
+        self.found.fresh.extend(range(len(memory), len(memory) + len(lines)))
+        memory.lines.extend(map(digest_of, lines))
+        memory.numbers.frombytes(bytes(memory.numbers.itemsize * len(lines)))
+        self._add_blocks(masked, (len(line) + 1 for line in lines))
+        self._read(content)
 
-    def _add_blocks(self, lines: Sequence[bytes]) -> None:
-        """Make blocks of the lines that were remembered last; their dates are masked."""
-        start = size = 0
-        for end, line in enumerate(lines, 1):
-            size += len(line)
-            if size >= _BLOCK_BYTES or end == len(lines):
-                self.found.memory.add_block(b"".join(lines[start:end]), end - start)
-                start, size = end, 0
-
-
-def _digests(masked: bytes) -> list[int]:
-    """Of each line; not by splitlines, which ends lines at a carriage return, too."""
-    return [digest_of(line) for line in masked.split(b"\n")[:-1]]
+    def _add_blocks(self, masked: bytes, sizes: Iterable[int]) -> None:
+        """Make blocks of the lines that were remembered last, of these sizes."""
+        view, start, first = memoryview(masked), 0, 0
+        for count, end in enumerate(accumulate(sizes), 1):
+            if end - start >= _BLOCK_BYTES or end == len(masked):
+                self.found.memory.add_block(view[start:end], count - first)
+                start, first = end, count
 
 
-def _ended(content: bytes) -> list[bytes]:
-    return [line + b"\n" for line in content.split(b"\n")[:-1]]
+def _bare_lines(content: bytes) -> list[bytes]:
+    """Not by splitlines, which ends lines at a carriage return, too."""
+    return content.split(b"\n")[:-1]

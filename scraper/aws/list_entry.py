@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection
@@ -34,7 +35,16 @@ from pricebook.bulk import (
 from pricebook.errors import DocumentRefused
 from pricebook.garbage import nothing_collected
 from pricebook.question import amount
-from pricebook.quote import OBSERVED, Price, Quote, Series, SetAside, to_ticks
+from pricebook.quote import (
+    OBSERVED,
+    Price,
+    Quote,
+    Series,
+    SetAside,
+    digits,
+    from_ticks,
+    to_ticks,
+)
 from pricebook.runs import (
     Fetched,
     Held,
@@ -48,7 +58,7 @@ from pricebook.runs import (
 from pricebook.tariffs import Key, key_of, series_of_key
 from scraper.aws.line_memory import NO_DATE, Comparison, Memory, compare, digest_of
 from scraper.aws.list_file import ListHead
-from scraper.aws.whole_list import Rate, RowReader
+from scraper.aws.whole_list import Rates, RowReader
 from scraper.settings import GateSettings
 
 if TYPE_CHECKING:
@@ -61,16 +71,60 @@ _OFFER = "AmazonEC2"
 _HEAD_BYTES = 65_536
 _PUBLISHED = re.compile(rb'Publication Date"?,"?(\d{4}-\d\d-\d\d)')
 _BATCH = 5000
+_KEPT_BYTES = 16 * 1024**2
 _MOST_JUMPS = 1000
 """More than that at once is no news but a misprint, or a mistake of ours: it is refused whole."""
 _MOST_JUDGED = 20_000
 _BELOW_TEN = Decimal("9.9")
 
 
+class ComparedList:
+    """A list beside the last one: what `found` has fresh was read by `reader`, and is kept as it
+    came unless that is much."""
+
+    def __init__(self, head: ListHead, region: str) -> None:
+        self.head, self.reader = head, RowReader(head, region)
+        self.found = Comparison(Memory())
+        self.text: bytearray | None = bytearray()
+        """The fresh rows; None when they are more than 16 MB."""
+
+    @property
+    def rates(self) -> Rates:
+        """What the fresh rows say."""
+        return self.reader.rates
+
+    def read(self, rows: bytes) -> None:
+        """Read more of the fresh rows."""
+        self.reader.read(rows)
+        if self.text is not None:
+            self.text += rows
+            if len(self.text) > _KEPT_BYTES:
+                self.text = None
+
+    @property
+    def kept(self) -> bytes:
+        """What is to be kept of the list: its head, and the fresh rows unless they are too many."""
+        return b"\n".join(self.head.lines) + b"\n" + (self.text or b"")
+
+    def quotes(self, rows: Collection[int]) -> dict[Quote, int]:
+        """Fresh rows in full, for whoever judges them."""
+        if self.text is None:
+            return {self._quote(row): row for row in sorted(rows)}
+        lines = self.text.split(b"\n")
+        return {self.reader.quote(bytes(lines[row])): row for row in sorted(rows)}
+
+    def _quote(self, row: int) -> Quote:
+        place = bisect_left(self.rates.rows, row)
+        series = series_of_key((self.rates.products[place], self.rates.tariffs[place]))
+        price = from_ticks(self.rates.ticks[place])
+        line = len(self.head.lines) + self.found.fresh[row] + 1
+        return Quote(series, price, digits(price), f"line {line}")
+
+
 @dataclass(frozen=True, slots=True)
 class TakenList:
     """A list that was compared: `based_on` is the run that entered the one that it was compared
-    with. Without a `comparison` it is the same version: nothing was fetched."""
+    with. None `compared`: it is the same version, and nothing was fetched."""
 
     partition: str
     region: str
@@ -78,8 +132,7 @@ class TakenList:
     at: datetime
     based_on: int | None
     fetched: Fetched | None = None
-    head: ListHead | None = None
-    comparison: Comparison | None = None
+    compared: ComparedList | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +151,24 @@ class EnteredList:
 
 
 @nothing_collected()
-def compare_list(
-    chunks: Iterable[bytes], region: str, last: bytes | None
-) -> tuple[ListHead, Comparison]:
-    """Compare a list that comes in pieces with the memory of the last one.
+def compare_list(chunks: Iterable[bytes], region: str, last: bytes | None) -> ComparedList:
+    """Compare a list that comes in pieces with the memory of the last one, and read what is new.
 
-    DocumentRefused when it is no EC2 list, lacks a column, or breaks off.
+    DocumentRefused when it is no EC2 list, lacks a column, has rows with more or fewer cells than
+    columns, or breaks off.
     """
     source = f"aws-ec2/{region}"
     head, rows = _beheaded(iter(chunks), source)
-    columns = digest_of(RowReader(head, region).columns)
+    compared = ComparedList(head, region)
+    columns = digest_of(compared.reader.columns)
     old = Memory.unpack(last) if last else Memory()
     # AWS moves the dates of most rates to that of the publication.
     published = _PUBLISHED.search(b"\n".join(head.lines))
-    return head, compare(rows, old, published[1] if published else NO_DATE, columns, source)
+    date = published[1] if published else NO_DATE
+    compared.found = compare(rows, old, date, columns, source, compared.read)
+    if compared.rates.count != len(compared.found.fresh):
+        raise DocumentRefused(f"{source}: a line of the price list ends within quotes")
+    return compared
 
 
 def _beheaded(chunks: Iterator[bytes], source: str) -> tuple[ListHead, Iterator[bytes]]:
@@ -138,13 +195,13 @@ def enter_list(
     expected = last_count(connection, taken.partition)
     run = note_run(connection, taken.partition, taken.at, COMPLETE, quotes=expected)
     writer = BulkWriter(connection, partition, run, taken.at)
-    if taken.comparison is None or taken.head is None:
+    if taken.compared is None:
         entered = _enter_same(connection, taken, writer, expected)
         _note(connection, run, entered)
         return entered
     if taken.fetched:
         note_fetch(connection, run, taken.fetched)
-    entry = _Entry(taken, taken.comparison, RowReader(taken.head, taken.region), writer)
+    entry = _Entry(taken, taken.compared, writer)
     entry.read(rejected(connection, taken.partition))
     entry.judge(settings, pending(connection, taken.partition, taken.at))
     entered = entry.finish(connection, settings, expected)
@@ -176,30 +233,13 @@ class _Moved(NamedTuple):
     row: int
 
 
-@dataclass(slots=True)
-class _Rates:
-    """What rows say, in their order. Three lists, as a million objects would cost the garbage
-    collector more than the reading."""
-
-    rows: array[int] = field(default_factory=lambda: array("I"))
-    keys: list[Key] = field(default_factory=list)
-    ticks: list[int] = field(default_factory=list)
-
-    def add(self, row: int, rate: Rate) -> None:
-        """One more row."""
-        self.rows.append(row)
-        self.keys.append(rate.key)
-        self.ticks.append(rate.ticks)
-
-
 class _Entry:
     """Enters what a comparison found: `read`, then `judge`, then `finish`. Rows are counted among
     the fresh ones."""
 
-    def __init__(
-        self, taken: TakenList, found: Comparison, reader: RowReader, writer: BulkWriter
-    ) -> None:
-        self._taken, self._found, self._reader, self._writer = taken, found, reader, writer
+    def __init__(self, taken: TakenList, compared: ComparedList, writer: BulkWriter) -> None:
+        self._taken, self._compared, self._writer = taken, compared, writer
+        self._found = compared.found
         self._today = bytearray()
         """By series: 1 when a row of today has it."""
         self._new = array("I")
@@ -216,42 +256,44 @@ class _Entry:
         self._held: list[Held] = []
 
     def read(self, refused: Collection[tuple[Series, Decimal]]) -> None:
-        """Read every fresh row; what nobody ever read is written, what changed is judged first."""
+        """Go through all that the fresh rows say; what nobody ever read is written, what changed is
+        judged first."""
         unwanted = {(key_of(series), to_ticks(amount)) for series, amount in refused}
-        lines, first = self._found.fresh_lines(), 0
-        while batch := list(islice(lines, _BATCH)):
-            rates = _Rates()
-            for row, said in enumerate(self._reader.read(batch), first):
-                if isinstance(said, Rate):
-                    rates.add(row, said)
-                elif said is not None:
-                    self._asides.setdefault(said.reason, []).append(said)
-                    self._forget.add(row)
-            first += len(batch)
-            if unwanted or not self._are_first(rates):
-                self._sort_out(rates, unwanted)
+        rates = self._compared.rates
+        for row, aside in rates.asides:
+            self._asides.setdefault(aside.reason, []).append(aside)
+            self._forget.add(row)
+        for start in range(0, len(rates.rows), _BATCH):
+            some = slice(start, start + _BATCH)
+            rows, ticks = rates.rows[some], rates.ticks[some]
+            keys = list(zip(rates.products[some], rates.tariffs[some], strict=True))
+            if unwanted or not self._are_first(rows, keys, ticks):
+                self._sort_out(rows, keys, ticks, unwanted)
 
-    def _are_first(self, rates: _Rates) -> bool:
+    def _are_first(self, rows: array[int], keys: Sequence[Key], ticks: Sequence[int]) -> bool:
         """Write the rates of a first list as they come; False, and nothing is written, when one of
         them isn't the first of its series."""
         if not self._writer.is_first_look:
             return False
-        numbers = self._writer.enter_new(rates.keys, rates.ticks)
-        for row, number in zip(rates.rows, numbers, strict=False):
-            self._note_today(row, number)
-        self._new.extend(rates.rows[: len(numbers)])
+        numbers = self._writer.enter_new(keys, ticks)
+        self._note_today(rows[: len(numbers)], numbers)
+        self._new.extend(rows[: len(numbers)])
         return bool(numbers)
 
-    def _sort_out(self, rates: _Rates, unwanted: Collection[tuple[Key, int]]) -> None:
+    def _sort_out(
+        self,
+        rows: Iterable[int],
+        keys: Sequence[Key],
+        amounts: Iterable[int],
+        unwanted: Collection[tuple[Key, int]],
+    ) -> None:
         new: dict[int, tuple[Standing, int]] = {}
-        standings = self._writer.standings(rates.keys)
-        for row, key, ticks, one in zip(
-            rates.rows, rates.keys, rates.ticks, standings, strict=True
-        ):
+        standings = self._writer.standings(keys)
+        for row, key, ticks, one in zip(rows, keys, amounts, standings, strict=True):
             if self._is_priced(one):
                 self._note_twice(one, key, ticks, row, new)
                 continue
-            self._note_today(row, one.number)
+            self._note_today((row,), (one.number,))
             if (key, ticks) in unwanted:
                 self._doubt(row)
             elif one.partition_id is None:
@@ -286,11 +328,13 @@ class _Entry:
             self._twice[one.number] = key[0]
         self._forget.add(row)
 
-    def _note_today(self, row: int, number: int) -> None:
-        if number >= len(self._today):
-            self._today.extend(bytes(number + _BATCH - len(self._today)))
-        self._today[number] = 1
-        self._found.memory.numbers[self._found.fresh[row]] = number
+    def _note_today(self, rows: Sequence[int], numbers: Sequence[int]) -> None:
+        if missing := max(numbers, default=-1) + 1 - len(self._today):
+            self._today.extend(bytes(max(0, missing)))
+        today, fresh, remembered = self._today, self._found.fresh, self._found.memory.numbers
+        for row, number in zip(rows, numbers, strict=True):
+            today[number] = 1
+            remembered[fresh[row]] = number
 
     def _number_of(self, row: int) -> int:
         number: int = self._found.memory.numbers[self._found.fresh[row]]
@@ -328,7 +372,7 @@ class _Entry:
         calm = [one.row for one in moved if one.row not in jumped][:_MOST_JUDGED]
         back = [one.row for one in self._moved.values() if one.standing.amount is None]
         new = [*back, *self._new]
-        quotes = self._quotes({*jumped, *calm, *new[:_MOST_JUDGED]})
+        quotes = self._compared.quotes({*jumped, *calm, *new[:_MOST_JUDGED]})
         before = {one.row: one.standing.amount for one in moved}
         latest = {
             quote.series: self._price(quote, before[row])
@@ -356,10 +400,6 @@ class _Entry:
         if rows:
             self._writer.take_back([self._number_of(row) for row in rows])
             self._new = array("I", (row for row in self._new if row not in rows))
-
-    def _quotes(self, rows: Collection[int]) -> dict[Quote, int]:
-        lines = enumerate(self._found.fresh_lines())
-        return {self._reader.quote(line): row for row, line in lines if row in rows}
 
     def _price(self, quote: Quote, ticks: int | None) -> Price:
         at, source = self._taken.at, self._taken.partition

@@ -60,10 +60,12 @@ class ListHead:
         return cls(columns, tuple(came))
 
     def require(self, columns: Iterable[str], source: str) -> None:
-        """DocumentRefused when one of these columns is missing."""
-        missing = sorted(set(columns) - set(self.columns))
-        if missing:
-            raise DocumentRefused(f"{source}: the price list has no column {', '.join(missing)}")
+        """DocumentRefused when one of these columns is missing, or there twice."""
+        for column in sorted(columns):
+            if column not in self.columns:
+                raise DocumentRefused(f"{source}: the price list has no column {column}")
+            if self.columns.count(column) > 1:
+                raise DocumentRefused(f"{source}: the price list has two columns {column}")
 
     def row(self, line: bytes, source: str) -> Row:
         """One line by its columns; DocumentRefused when it has more or fewer."""

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 from pricebook.quote import Quote, Series, SetAside
-from pricebook.tariffs import Key, Tariff, key_of
+from pricebook.tariffs import Tariff, key_of
 from scraper.aws.list_file import ListHead
 from scraper.aws.settings import location_type
 
@@ -32,7 +33,7 @@ _RATE = (
 _RATE_READ = ("ratecode", "termtype", "unit", "priceperunit")
 _TERMS = ("currency", "relatedto", "leasecontractlength", "purchaseoption", "offeringclass")
 _PRODUCT = (
-    *("productfamily", "locationtype", "instancetype", "tenancy", "operatingsystem"),
+    *("instancetype", "productfamily", "locationtype", "tenancy", "operatingsystem"),
     *("licensemodel", "capacitystatus", "preinstalledsw", "marketoption", "regioncode"),
 )
 _MACHINES = ("Compute Instance", "Compute Instance (bare metal)")
@@ -48,19 +49,21 @@ _CLASSES = ("standard", "convertible")
 _METERS = {"Hrs": ("instance", "hour"), "Quantity": ("upfront", "commitment")}
 _NOTHING = ("", "NA", "No License required")
 _DIGITS, _DECIMALS = 8, 10
-_QUOTED, _CELL = b'"[^"]*"', b'(?:"[^"]*")?'
+_QUOTED, _CELL = b'"[^"]*"', b'(?:"[^"]*")?+'
 _USUAL = re.compile(
     b",".join(
         (
             *(_QUOTED, _QUOTED, b"(%s)" % _QUOTED, b"(%s)" % _QUOTED, _QUOTED),
             *(_CELL, _CELL, _CELL, b"(%s)" % _QUOTED, rb'"([\d.]*)"'),
-            *(b"(%s)" % b",".join([_CELL] * len(_TERMS)), b'(?="Compute Instance)'),
+            *(b"(%s)" % b",".join([_CELL] * len(_TERMS)), b'("Compute Instance.*\n)'),
         )
     )
+    + b"|(.*\n)"
 )
-"""A machine's rate as AWS writes it, up to the product: quotes around all cells that aren't empty.
-Its groups are the rate's code, kind, unit, price and terms."""
-_NONE = re.compile(b"(?!)")
+"""A machine's rate as AWS writes it: quotes around all cells that aren't empty. Its groups are the
+rate's code, kind, unit, price and terms, and the product; in the last one any other row."""
+_UNUSUAL = re.compile(b"()" * 6 + b"(.*\n)")
+"""The same groups, where nothing is known of a row."""
 _SELLER, _ANY = "aws", "*"
 
 
@@ -72,11 +75,19 @@ class _Unread(ValueError):
     pass
 
 
-class Rate(NamedTuple):
-    """What a row says: its series, and the amount in ticks."""
+@dataclass(slots=True)
+class Rates:
+    """What rows say, in their order: the numbers of those that say a price, with product, tariff
+    and amount of each, in lists side by side, as a list has a million of them. A row that says none
+    isn't among them; one that can't be read is set aside by its number."""
 
-    key: Key
-    ticks: int
+    count: int = 0
+    """Rows that were read. Fewer than lines, when the end of one stands within quotes."""
+    rows: array[int] = field(default_factory=lambda: array("I"))
+    products: list[str] = field(default_factory=list)
+    tariffs: list[Tariff] = field(default_factory=list)
+    ticks: array[int] = field(default_factory=lambda: array("Q"))
+    asides: list[tuple[int, SetAside]] = field(default_factory=list)
 
 
 class Conditions(NamedTuple):
@@ -122,47 +133,58 @@ class Machine(NamedTuple):
 
 
 class RowReader:
-    """Reads the rows of one region's list; DocumentRefused when it lacks a column."""
+    """Reads the rows of one region's list: what they say comes to stand in `rates`.
+
+    DocumentRefused when the list lacks a column.
+    """
 
     def __init__(self, head: ListHead, region: str) -> None:
         self._head, self._region, self._source = head, region, f"aws-ec2/{region}"
+        self.rates = Rates()
         head.require((*_RATE_READ, *_TERMS, *_PRODUCT), self._source)
         self._of_product = itemgetter(*map(head.columns.index, _PRODUCT))
-        is_usual = head.columns[: len(_RATE) + 1] == (*_RATE, _PRODUCT[0])
-        self._usual = _USUAL if is_usual else _NONE
+        is_usual = head.columns[: len(_RATE) + 1] == (*_RATE, "productfamily")
+        self._split = (_USUAL if is_usual else _UNUSUAL).findall
+        self._usual_product = _usual_product(head.columns[len(_RATE) :]).fullmatch
         self._machine_of = lru_cache(maxsize=4096)(self._read_machine)
+        self._offers_of = lru_cache(maxsize=4096)(self._offers)
 
     @property
     def columns(self) -> bytes:
         """What the meaning of a line depends on beside its text."""
         return b"\n".join((READ_BY, self._region.encode(), self._head.lines[-1]))
 
-    def read(self, lines: Iterable[bytes]) -> Iterator[Rate | SetAside | None]:
-        """What rows say; None for one that sells no machine, or not this region's.
+    def read(self, text: bytes) -> None:
+        """Add what these rows say to `rates`; each ends with its line.
 
-        The $0 twins of Capacity Blocks (`marketoption`) are left out: what those cost is asked
-        elsewhere. DocumentRefused when a row has more or fewer cells than the list has columns.
+        The $0 twins of Capacity Blocks (`marketoption`) are left out, as is what is no machine, or
+        not this region's: what those cost is asked elsewhere. DocumentRefused when a row has more
+        or fewer cells than the list has columns.
         """
+        into, parts = self.rates, self._split(text)
         # Some nine rows say the same of a machine, most of them one after the other.
         last, machine = b"", None
-        for line in lines:
-            usual = self._usual.match(line)
-            if usual:
-                code, kind, unit, price, terms = usual.groups()
-                words, product = (kind, unit, terms), line[usual.end() :]
-                if product != last:
-                    last, machine = product, self._machine_of(product)
-            else:
+        for row, groups in enumerate(parts, into.count):
+            code, kind, unit, price, terms, product, other = groups
+            words = kind, unit, terms
+            if other:
                 last = b""
-                code, words, price, machine = self._parts(line)
+                code, words, price, machine = self._parts(other)
+            elif product != last:
+                last, machine = product, self._machine_of(product)
             if machine is None:
-                yield None
                 continue
             try:
                 offer = machine.offers[words]
-                yield Rate((machine.product, offer.tariff), _ticks(price, offer))
+                ticks = _ticks(price, offer)
             except _Unread as unread:
-                yield SetAside(str(unread), _bare(code), machine.product)
+                into.asides.append((row, SetAside(str(unread), _bare(code), machine.product)))
+                continue
+            into.rows.append(row)
+            into.products.append(machine.product)
+            into.tariffs.append(offer.tariff)
+            into.ticks.append(ticks)
+        into.count += len(parts)
 
     def quote(self, line: bytes) -> Quote:
         """A row that was read, in full, for whoever judges it."""
@@ -180,23 +202,31 @@ class RowReader:
         row = dict(zip(self._head.columns, cells, strict=True))
         terms = b",".join(_quoted(row[name]) for name in _TERMS)
         words = _quoted(row["termtype"]), _quoted(row["unit"]), terms
-        return _quoted(row["ratecode"]), words, row["priceperunit"].encode(), self._machine(cells)
+        machine = self._machine(*self._of_product(cells))
+        return _quoted(row["ratecode"]), words, row["priceperunit"].encode(), machine
 
     def _read_machine(self, text: bytes) -> Machine | None:
+        if usual := self._usual_product(text.decode(errors="replace")):
+            return self._machine(*(cell or "" for cell in usual.group(*_PRODUCT)))
         blank = b"," * len(_RATE)
-        return self._machine(self._head.cells(blank + text.rstrip(b"\r\n"), self._source))
+        cells = self._head.cells(blank + text.rstrip(b"\r\n"), self._source)
+        return self._machine(*self._of_product(cells))
 
-    def _machine(self, cells: list[str]) -> Machine | None:
-        family, place, product, tenancy, system, licence, capacity, software, market, region = (
-            self._of_product(cells)
-        )
+    def _machine(self, product: str, *conditions: str) -> Machine | None:
+        offers = self._offers_of(*conditions)
+        if offers is None:
+            return None
+        return Machine(product, offers if product else Offers("a machine without a type"))
+
+    def _offers(self, *said: str) -> Offers | None:
+        family, place, tenancy, system, licence, capacity, software, market, region = said
         here = region == self._region and place == location_type(self._region)
         if family not in _MACHINES or market != "OnDemand" or not here:
             return None
-        if not product or not system:
-            return Machine(product, Offers("a machine without a type or an operating system"))
+        if not system:
+            return Offers("a machine without an operating system")
         if tenancy not in _TENANCIES or capacity not in _CAPACITY:
-            return Machine(product, Offers(f"tenancy {tenancy!r}, CapacityStatus {capacity!r}"))
+            return Offers(f"tenancy {tenancy!r}, CapacityStatus {capacity!r}")
         conditions = Conditions(
             region,
             system,
@@ -205,7 +235,14 @@ class RowReader:
             None if licence in _NOTHING else licence,
             _CAPACITY[capacity],
         )
-        return Machine(product, _offers_of(conditions))
+        return Offers(conditions)
+
+
+def _usual_product(columns: Sequence[str]) -> re.Pattern[str]:
+    """The product's part of a row, its cells as in `_USUAL`; its groups have the names of the
+    columns that are read, and are None when empty."""
+    cells = [f'(?P<{name}>[^"]*)' if name in _PRODUCT else '[^"]*' for name in columns]
+    return re.compile(",".join(f'(?:"{cell}")?+' for cell in cells) + "\r?\n")
 
 
 def _bare(cell: bytes) -> str:
@@ -225,10 +262,6 @@ def _ticks(price: bytes, offer: Offer) -> int:
     if not ticks and not offer.may_be_free:
         raise _Unread("a price of 0")
     return ticks
-
-
-# Those of a whole list: they are hundreds, and the same for all machines.
-_offers_of = lru_cache(maxsize=65536)(Offers)
 
 
 def _offer(conditions: Conditions, words: Words) -> Offer:

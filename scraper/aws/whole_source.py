@@ -12,9 +12,7 @@ from pricebook.book import partition_id
 from pricebook.bulk import Remembered
 from pricebook.errors import SourceError
 from pricebook.runs import Fetched, note_run
-from scraper.aws.line_memory import Comparison
-from scraper.aws.list_entry import TakenList, compare_list, enter_list
-from scraper.aws.list_file import ListHead
+from scraper.aws.list_entry import ComparedList, TakenList, compare_list, enter_list
 from scraper.aws.price_files import PriceFiles, PriceList
 from scraper.collect import FAILED, Entered, Taken, Tools
 from scraper.settings import GateSettings
@@ -25,14 +23,13 @@ WHOLE = "*"
 """The part of an address that says that a list was read as a whole."""
 
 _SHOWN_BYTES = 100 * 1000**2
-_KEPT_BYTES = 16 * 1024**2
 
 
 def look_at_list(files: PriceFiles, partition: str, region: str, tools: Tools) -> Taken:
     """One look at a region's whole list; nothing is fetched when its version has been read.
 
-    What changed is kept as it came. A first list is not: AWS keeps its lists for good, at the
-    address that the fetch names.
+    What changed is kept as it came, but not a first list, or what is as much: AWS keeps its lists
+    for good, at the address that the fetch names.
     """
     at = tools.clock()
     try:
@@ -54,22 +51,19 @@ def _compared(
     body = files.fetch(current, reader.keep).body
     url = f"{current.url.partition('?')[0]}#{WHOLE}"
     kept = Fetched(url, "csv", taken.at, tools.evidence.put(body), len(body))
-    return replace(taken, fetched=kept, head=reader.head, comparison=reader.found)
+    return replace(taken, fetched=kept, compared=reader.compared)
 
 
 @dataclass(slots=True)
 class _Reader:
     taken: TakenList
     last: bytes | None
-    head: ListHead | None = None
-    found: Comparison | None = None
+    compared: ComparedList | None = None
 
     def keep(self, chunks: Iterator[bytes]) -> bytes:
         """Compare the list, and give what is kept of it."""
-        self.head, found = compare_list(self._shown(chunks), self.taken.region, self.last)
-        self.found = found
-        changed = found.had_memory and found.spool_bytes <= _KEPT_BYTES
-        return b"\n".join(self.head.lines) + b"\n" + (found.fresh_text() if changed else b"")
+        self.compared = compare_list(self._shown(chunks), self.taken.region, self.last)
+        return self.compared.kept
 
     def _shown(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """The same, with a word on how far it is now and then."""
@@ -91,9 +85,6 @@ def _entry(taken: TakenList) -> Callable[[Connection, GateSettings], Entered]:
         except SourceError as error:
             note_run(connection, partition, at, FAILED, reason=str(error))
             return Entered(partition, at, FAILED, error=error)
-        finally:
-            if taken.comparison:
-                taken.comparison.close()
         return Entered(partition, at, done.outcome, done.quotes, done.changes, done.held)
 
     return enter
