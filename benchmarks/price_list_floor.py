@@ -1,6 +1,6 @@
 """What a first day of a price list is made of: the list is read without being stored, and SQLite
-alone writes the rows of a book that holds the list into an empty book. The last is what no way of
-reading it comes below.
+alone writes the rows of a book that holds the list into an empty book: what no way of reading it
+comes below. Then the same without what a book could give up.
 
 `python -m benchmarks.price_list_floor BOOK LIST` prints medians of CPU seconds, beside those that
 csv.DictReader needs to iterate the list. It compares sums with those of the book.
@@ -29,6 +29,11 @@ RUNS = 3
 FIRST = ("partition", "tariff")
 # The order keeps SQLite from copying whole pages, which no list allows.
 WRITTEN = {"series": "id", "price": "series_id", "current": "series_id"}
+WITHOUT = {
+    "": "",
+    ", no foreign keys": "PRAGMA foreign_keys = OFF",
+    ", no index by tariff": "DROP INDEX ix_series_tariff_id",
+}
 
 
 def main() -> None:
@@ -39,7 +44,8 @@ def main() -> None:
     for _ in range(RUNS):
         seconds["csv.DictReader, stores nothing"].append(measured(reader)[0])
         seconds["the list is read"].append(taken_in(prices))
-        seconds["SQLite alone writes them"].append(written(book))
+        for name, given_up in WITHOUT.items():
+            seconds[f"SQLite alone writes the rows{name}"].append(written(book, given_up))
     iterated, *_ = map(median, seconds.values())
     for name, spent in seconds.items():
         say(f"{name}: {median(spent):.2f} s CPU, {median(spent) / iterated:.2f} x")
@@ -52,14 +58,15 @@ def taken_in(prices: Path) -> float:
     return time.process_time() - began
 
 
-def written(book: Path) -> float:
-    """CPU seconds to write a new book with the rows of that one."""
+def written(book: Path, given_up: str) -> float:
+    """CPU seconds to write a new book with the rows of that one, after a statement."""
     with tempfile.TemporaryDirectory(prefix="breakeven-bench-") as folder:
         file = Path(folder) / "book.db"
         engine = open_book(f"sqlite:///{file}")
         with closing(engine.raw_connection()) as raw:
             cursor = raw.cursor()
             cursor.execute("ATTACH ? AS full", (str(book),))
+            cursor.execute(given_up)
             for table in FIRST:
                 cursor.execute(f"INSERT INTO {table} SELECT * FROM full.{table}")
             began = time.process_time()

@@ -197,7 +197,7 @@ def _run(app: App, claimed: Claim) -> Run:
 
 def _enter_list(app: App, claimed: Claim, look: Taken) -> Run:
     """Enter a whole price list at once, and judge it: a run of all regions that is stopped goes on
-    after those that it has, and their files don't wait for each other on the disk."""
+    after those that it has, and their rows don't wait for each other in memory."""
     with app.engine.begin() as connection:
         schedule.renew(connection, claimed, app.now())
         return _entered(app, connection, [look])

@@ -329,8 +329,8 @@ class _Entry:
         self._forget.add(row)
 
     def _note_today(self, rows: Sequence[int], numbers: Sequence[int]) -> None:
-        if missing := max(numbers, default=-1) + 1 - len(self._today):
-            self._today.extend(bytes(max(0, missing)))
+        missing = max(numbers, default=-1) + 1 - len(self._today)
+        self._today.extend(bytes(max(0, missing)))
         today, fresh, remembered = self._today, self._found.fresh, self._found.memory.numbers
         for row, number in zip(rows, numbers, strict=True):
             today[number] = 1
