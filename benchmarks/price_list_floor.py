@@ -23,7 +23,7 @@ from benchmarks.desk import say
 from benchmarks.price_list import HERE, measured
 from benchmarks.price_list_ingest import REGION, chunks
 from pricebook.schema import open_book
-from scraper.aws.list_entry import compare_list
+from scraper.aws.compared_list import compare_list
 
 RUNS = 3
 FIRST = ("partition", "tariff")

@@ -17,7 +17,8 @@ from pathlib import Path
 from pricebook.book import partition_id
 from pricebook.bulk import remembered
 from pricebook.schema import open_book
-from scraper.aws.list_entry import TakenList, compare_list, enter_list
+from scraper.aws.compared_list import compare_list
+from scraper.aws.list_entry import TakenList, enter_list
 from scraper.settings import GateSettings
 
 REGION = "us-east-1"

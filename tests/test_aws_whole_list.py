@@ -31,9 +31,10 @@ from pricebook.runs import Fetched, last_fetch, note_run
 from pricebook.schema import connect, open_book
 from pricebook.series import Filter
 from pricebook.tariffs import Key, key_of
-from scraper.aws import line_memory, list_entry
+from scraper.aws import compared_list, line_memory
+from scraper.aws.compared_list import compare_list
 from scraper.aws.line_memory import NO_DATE, Comparison, Memory, compare
-from scraper.aws.list_entry import EnteredList, TakenList, compare_list, enter_list
+from scraper.aws.list_entry import EnteredList, TakenList, enter_list
 from scraper.aws.list_file import ListHead
 from scraper.aws.settings import AwsSettings
 from scraper.aws.source import Ec2Source
@@ -323,7 +324,7 @@ def test_a_jump_among_rows_too_many_to_keep_is_held_by_its_line(
     sqlite_book: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the head of such a list is kept: AWS has the whole, and the line is that of its file."""
-    monkeypatch.setattr(list_entry, "_KEPT_BYTES", 10)
+    monkeypatch.setattr(compared_list, "_KEPT_BYTES", 10)
     bulk = Bulk(sqlite_book)
     bulk.look(LIST)
     jumped = [*LIST[:1], replace(LIST[1], price="90.0000000000"), *LIST[2:]]

@@ -12,7 +12,8 @@ from pricebook.book import partition_id
 from pricebook.bulk import Remembered
 from pricebook.errors import SourceError
 from pricebook.runs import Fetched, note_run
-from scraper.aws.list_entry import ComparedList, TakenList, compare_list, enter_list
+from scraper.aws.compared_list import ComparedList, compare_list
+from scraper.aws.list_entry import TakenList, enter_list
 from scraper.aws.price_files import PriceFiles, PriceList
 from scraper.collect import FAILED, Entered, Taken, Tools
 from scraper.settings import GateSettings
@@ -28,8 +29,8 @@ _SHOWN_BYTES = 100 * 1000**2
 def look_at_list(files: PriceFiles, partition: str, region: str, tools: Tools) -> Taken:
     """One look at a region's whole list; nothing is fetched when its version has been read.
 
-    What changed is kept as it came, but not a first list, or what is as much: AWS keeps its lists
-    for good, at the address that the fetch names.
+    What is new is kept as it came, unless it is more than 16 MB, as a first list is: AWS keeps its
+    lists for good, at the address that the fetch names.
     """
     at = tools.clock()
     try:
