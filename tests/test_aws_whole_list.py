@@ -452,6 +452,7 @@ def test_a_machine_in_its_reservation_costs_nothing_more() -> None:
         (lambda raw: raw.replace(b"PriceDescription", b"PricePerUnit"), "two columns priceperunit"),
         (lambda raw: raw.replace(b',"USD"', b',"USD","more"', 1), "26 cells under 25 columns"),
         (lambda raw: raw.replace(b", Linux", b",\nLinux", 1), "ends within quotes"),
+        (lambda raw: raw.replace(b'"USD"', b"US\rD", 1), "a line of the price list is no CSV"),
         (lambda raw: b"<html>\n" * 30, "no AWS price list"),
     ],
 )

@@ -40,7 +40,7 @@ class ListHead:
         said: dict[str, str] = {}
         for line in lines:
             came.append(line)
-            name, *values = cells = _cells(line) or [""]
+            name, *values = cells = _cells(line, source) or [""]
             if name == "SKU":
                 return cls._of(said, cells, came, offer, source)
             said[name] = values[0] if values else ""
@@ -73,7 +73,7 @@ class ListHead:
 
     def cells(self, line: bytes, source: str) -> list[str]:
         """The same in the order of the columns."""
-        cells = _cells(line)
+        cells = _cells(line, source)
         if len(cells) != len(self.columns):
             words = f"{len(cells)} cells under {len(self.columns)} columns"
             raise DocumentRefused(f"{source}: a row of the price list has {words}")
@@ -112,7 +112,10 @@ def lines_of(chunks: Iterable[bytes], source: str) -> Iterator[bytes]:
         raise DocumentRefused(f"{source}: the price list breaks off within a line")
 
 
-def _cells(line: bytes) -> list[str]:
+def _cells(line: bytes, source: str) -> list[str]:
     # A tenth of the time of the codec utf-8-sig.
     text = line.decode(errors="replace").removeprefix("\ufeff")
-    return next(csv.reader([text]), [])
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise DocumentRefused(f"{source}: a line of the price list is no CSV: {error}") from error
