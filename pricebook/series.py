@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -82,13 +82,30 @@ _IS_LIKE = (
 def series_ids(asked: Asked, wanted: Iterable[Series]) -> dict[Series, int]:
     """The numbers of series; those that the book has never heard of are left out."""
     distinct = list(dict.fromkeys(wanted))
-    if len(distinct) > 1 and is_postgres(asked):
-        keys = [series_key(series) for series in distinct]
+    if len(distinct) < 2:
+        alone = ((series, series_id(asked, series)) for series in distinct)
+        return {series: number for series, number in alone if number is not None}
+    keys = [series_key(series) for series in distinct]
+    if is_postgres(asked):
         lists: dict[str, Any] = {name: [key[name] for key in keys] for name in COLUMNS}
-        return {distinct[place - 1]: number for number, place in _NUMBERS.rows(asked, **lists)}
-    # SQLite has no way to its host that a list would save.
-    numbers = ((series, series_id(asked, series)) for series in distinct)
-    return {series: number for series, number in numbers if number is not None}
+        return {distinct[place]: number for number, place in _NUMBERS.rows(asked, **lists)}
+    return {distinct[place]: number for number, place in _by_tariff(asked, keys)}
+
+
+def _by_tariff(asked: Asked, keys: Sequence[dict[str, str]]) -> list[tuple[Any, ...]]:
+    """On SQLite: numbers of series, and their places among the keys. Tariffs are looked up first,
+    as thousands of products share a few dozen."""
+    tariffs = [tuple(key[name] for name in TARIFF) for key in keys]
+    numbers = {tariff: tariff_id(asked, tariff) for tariff in dict.fromkeys(tariffs)}
+    products = (key["product"] for key in keys)
+    pairs = [[product, numbers[tariff]] for product, tariff in zip(products, tariffs, strict=True)]
+    return _OF_PAIRS.rows(asked, pairs=pairs)
+
+
+def tariff_id(asked: Asked, tariff: Sequence[str]) -> int | None:
+    """The number of the tariff with these values of `TARIFF`, None when the book has no such."""
+    rows = _TARIFF_NUMBER.rows(asked, **dict(zip(TARIFF, tariff, strict=True)))
+    return int(rows[0][0]) if rows else None
 
 
 def series_id(asked: Asked, series: Series) -> int | None:
@@ -143,8 +160,16 @@ _NUMBER = Question(f"SELECT series.id FROM {NAMED_SERIES} WHERE {IS_SERIES}")  #
 _LISTS = ", ".join(f"CAST(:{name} AS text[])" for name in COLUMNS)
 _SAME = " AND ".join(f"{column(name)} = given.{name}" for name in COLUMNS)
 _NUMBERS = Question(
-    f"SELECT series.id, given.place FROM unnest({_LISTS})"  # noqa: S608
+    f"SELECT series.id, given.place - 1 FROM unnest({_LISTS})"  # noqa: S608
     f" WITH ORDINALITY AS given ({', '.join(COLUMNS)}, place) CROSS JOIN {NAMED_SERIES}"
     f" WHERE {_SAME}"
 )
 """On PostgreSQL: the numbers of many, and their places in the lists."""
+_SAME_TARIFF = " AND ".join(f"{name} = :{name}" for name in TARIFF)
+_TARIFF_NUMBER = Question(f"SELECT id FROM tariff WHERE {_SAME_TARIFF}")  # noqa: S608
+_OF_PAIRS = Question(
+    "SELECT series.id, given.key FROM json_each(:pairs) AS given CROSS JOIN series"
+    " WHERE series.product = json_extract(given.value, '$[0]')"
+    " AND series.tariff_id = json_extract(given.value, '$[1]')"
+)
+"""On SQLite: the numbers of products with their tariffs, and their places in the list."""

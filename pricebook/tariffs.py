@@ -7,9 +7,8 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection, text
 
-from pricebook.question import Question
 from pricebook.quote import Series
-from pricebook.series import COLUMNS, TARIFF, series_from, series_key
+from pricebook.series import COLUMNS, TARIFF, series_from, series_key, tariff_id
 
 Tariff: TypeAlias = tuple[str, ...]
 """Values of the columns `TARIFF`."""
@@ -44,18 +43,16 @@ def tariff_ids(connection: Connection, wanted: Iterable[Tariff]) -> dict[Tariff,
 
 
 def _found(connection: Connection, wanted: Iterable[Tariff]) -> dict[Tariff, int]:
-    answers = ((tariff, _NUMBER.rows(connection, **_named(tariff))) for tariff in wanted)
-    return {tariff: rows[0][0] for tariff, rows in answers if rows}
+    numbers = ((tariff, tariff_id(connection, tariff)) for tariff in wanted)
+    return {tariff: number for tariff, number in numbers if number is not None}
 
 
 def _named(tariff: Tariff) -> dict[str, str]:
     return dict(zip(TARIFF, tariff, strict=True))
 
 
-_SAME = " AND ".join(f"{name} = :{name}" for name in TARIFF)
-_NUMBER = Question(f"SELECT id FROM tariff WHERE {_SAME}")  # noqa: S608 - names of columns
 _MAKE = text(
-    f"INSERT INTO tariff ({', '.join(TARIFF)}) VALUES (:{', :'.join(TARIFF)})"  # noqa: S608
+    f"INSERT INTO tariff ({', '.join(TARIFF)}) VALUES (:{', :'.join(TARIFF)})"  # noqa: S608 - names
     " ON CONFLICT DO NOTHING"
 )
 """Another process may make the same one in this moment."""

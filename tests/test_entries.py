@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -74,6 +75,18 @@ def test_the_latest_of_many(book: Engine, noon: datetime) -> None:
 
     expected = {ids[series(number)]: Decimal(number + 1) for number in range(1199)}
     assert expected | {ids[series(1199)]: None} == found
+
+
+def test_what_the_book_has_never_heard_of_has_no_number(book: Engine, noon: datetime) -> None:
+    """Neither a new product on known conditions, nor a known one on new conditions."""
+    look(book, noon, {1: 5, 2: 7})
+    elsewhere = replace(series(1), currency="EUR")
+    with reading(book) as connection:
+        ids = series_ids(connection, [series(3), series(2), elsewhere, series(1), series(2)])
+        alone = [series_ids(connection, [one]) for one in (series(1), series(3), elsewhere)]
+
+    assert {series(1), series(2)} == ids.keys()
+    assert [{series(1): ids[series(1)]}, {}, {}] == alone
 
 
 def test_nothing_is_asked_of_nothing(book: Engine, noon: datetime) -> None:
