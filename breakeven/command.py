@@ -102,10 +102,13 @@ class Context:
         return self._read(Settings.read)
 
     def app(self) -> App:
-        """The open book with its settings, made where there is none."""
+        """The open book with its settings, made where there is none; closed with the command, so
+        that a SQLite file holds all that was written, and may be copied."""
         from breakeven.app import App
 
-        return App.open(self.settings())
+        app = App.open(self.settings())
+        click.get_current_context().find_root().call_on_close(app.engine.dispose)
+        return app
 
     def asked(self) -> App:
         """The same for commands that only ask: where there is no book, an empty one answers."""

@@ -171,6 +171,8 @@ def _settle_sqlite(engine: Engine) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
         # 16 MB: pages that several days change are copied from the log once, not every day.
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        # The log of a whole price list gives its space back.
+        connection.execute("PRAGMA journal_size_limit = 16384000")
         # Of 16 MB, not 2: a day's changes lie all over a region's prices (docs/scale.md).
         connection.execute("PRAGMA cache_size = -16000")
 

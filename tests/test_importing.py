@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -326,6 +328,16 @@ def test_partial_leaves_wrong_rows_out(folder: Path) -> None:
         found["written"],
         [one["line"] for one in found["faults"]],
     )
+
+
+def test_a_command_leaves_a_file_that_may_be_copied(folder: Path) -> None:
+    """All that was written lies in it, nothing in a log beside it."""
+    (folder / "x.csv").write_text(table(f"{GPT_4O},5,2024-05-13,s"), encoding="utf-8")
+    command = [sys.executable, "-m", "breakeven", "import", "x.csv"]
+    subprocess.run(command, check=True, capture_output=True)
+
+    assert {"x.csv", "breakeven.db"} == {path.name for path in folder.iterdir()}
+    assert ["5"] == prices(folder)
 
 
 def test_conflicts_are_printed(folder: Path) -> None:

@@ -132,6 +132,18 @@ def test_sqlite_writes_survive_a_crash_and_wait_their_turn(sqlite_book: Engine) 
     }
 
 
+def test_the_log_of_a_large_write_gives_its_space_back(sqlite_book: Engine) -> None:
+    """It is as long as the largest transaction; the next ones cut it to 16 MB."""
+    log = Path(f"{sqlite_book.url.database}-wal")
+    with sqlite_book.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE large AS SELECT zeroblob(20000000)")
+    assert log.stat().st_size > 20_000_000
+    for _ in range(2):
+        with sqlite_book.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO large VALUES (1)")
+    assert log.stat().st_size <= 16_384_000
+
+
 def test_postgresql_compiles_no_question(postgres_url: str) -> None:
     """Its compiler takes a second for what is answered in milliseconds; a rollback keeps it off."""
     engine = schema.open_book(postgres_url)

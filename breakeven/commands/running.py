@@ -40,7 +40,7 @@ def init(file: Path) -> None:
 
     write_config(file)
     settings = Settings.load(file)
-    App.open(settings)
+    App.open(settings).engine.dispose()
     say(f"wrote {file} and created {settings.database_url}")
     say("next: edit the workloads in it, then `breakeven check` and `breakeven run --once`")
 
