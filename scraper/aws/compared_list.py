@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 from pricebook.errors import DocumentRefused
@@ -21,28 +22,20 @@ _PUBLISHED = re.compile(rb'Publication Date"?,"?(\d{4}-\d\d-\d\d)')
 _KEPT_BYTES = 16 * 1024**2
 
 
+@dataclass(frozen=True, slots=True)
 class ComparedList:
-    """A list beside the last one: what `found` has fresh was read by `reader`, and is kept as it
-    came unless that is much."""
+    """A list beside the last one: what `found` has fresh was read by `reader`; `text` are these
+    rows as they came, None when they are more than 16 MB."""
 
-    def __init__(self, head: ListHead, region: str) -> None:
-        self.head, self.reader = head, RowReader(head, region)
-        self.found = Comparison(Memory())
-        self.text: bytearray | None = bytearray()
-        """The fresh rows; None when they are more than 16 MB."""
+    head: ListHead
+    reader: RowReader
+    found: Comparison
+    text: bytes | None
 
     @property
     def rates(self) -> Rates:
         """What the fresh rows say."""
         return self.reader.rates
-
-    def read(self, rows: bytes) -> None:
-        """Read more of the fresh rows."""
-        self.reader.read(rows)
-        if self.text is not None:
-            self.text += rows
-            if len(self.text) > _KEPT_BYTES:
-                self.text = None
 
     @property
     def kept(self) -> bytes:
@@ -54,7 +47,7 @@ class ComparedList:
         if self.text is None:
             return {self._quote(row): row for row in sorted(rows)}
         lines = self.text.split(b"\n")
-        return {self.reader.quote(bytes(lines[row])): row for row in sorted(rows)}
+        return {self.reader.quote(lines[row]): row for row in sorted(rows)}
 
     def _quote(self, row: int) -> Quote:
         place = bisect_left(self.rates.rows, row)
@@ -73,16 +66,35 @@ def compare_list(chunks: Iterable[bytes], region: str, last: bytes | None) -> Co
     """
     source = f"aws-ec2/{region}"
     head, rows = _beheaded(iter(chunks), source)
-    compared = ComparedList(head, region)
-    columns = digest_of(compared.reader.columns)
+    fresh = _Fresh(RowReader(head, region))
+    columns = digest_of(fresh.reader.columns)
     old = Memory.unpack(last) if last else Memory()
     # AWS moves the dates of most rates to that of the publication.
     published = _PUBLISHED.search(b"\n".join(head.lines))
     date = published[1] if published else NO_DATE
-    compared.found = compare(rows, old, date, columns, source, compared.read)
-    if compared.rates.count != len(compared.found.fresh):
+    found = compare(rows, old, date, columns, source, fresh.read)
+    if fresh.reader.rates.count != len(found.fresh):
         raise DocumentRefused(f"{source}: a line of the price list ends within quotes")
-    return compared
+    return ComparedList(head, fresh.reader, found, fresh.text)
+
+
+class _Fresh:
+    """Reads the fresh rows, and keeps them as they come unless they are many."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self.reader = reader
+        self._text: bytearray | None = bytearray()
+
+    def read(self, rows: bytes) -> None:
+        self.reader.read(rows)
+        if self._text is not None:
+            self._text += rows
+            if len(self._text) > _KEPT_BYTES:
+                self._text = None
+
+    @property
+    def text(self) -> bytes | None:
+        return None if self._text is None else bytes(self._text)
 
 
 def _beheaded(chunks: Iterator[bytes], source: str) -> tuple[ListHead, Iterator[bytes]]:

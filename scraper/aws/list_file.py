@@ -118,4 +118,6 @@ def _cells(line: bytes, source: str) -> list[str]:
     try:
         return next(csv.reader([text]), [])
     except csv.Error as error:
-        raise DocumentRefused(f"{source}: a line of the price list is no CSV: {error}") from error
+        # Behind the dash Python advises its own programmer.
+        reason, *_ = str(error).split(" - ")
+        raise DocumentRefused(f"{source}: a line of the price list is no CSV: {reason}") from error
