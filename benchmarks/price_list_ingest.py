@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pricebook.book import partition_id
 from pricebook.bulk import remembered
-from pricebook.schema import open_book
+from pricebook.schema import loading, open_book
 from scraper.aws.compared_list import compare_list
 from scraper.aws.list_entry import TakenList, enter_list
 from scraper.settings import GateSettings
@@ -40,7 +40,7 @@ def main() -> None:
         compared = compare_list(chunks(Path(file)), REGION, last and last.memory)
         taken = TakenList(PARTITION, REGION, day, at, known, None, compared)
     del last
-    with engine.begin() as connection:
+    with loading(engine) as connection:
         entered = enter_list(connection, partition, taken, GateSettings())
     engine.dispose()
     counts = entered.counts

@@ -28,6 +28,7 @@ from comparator.judge import judge
 from comparator.outbox import Outcome
 from pricebook.book import Change
 from pricebook.errors import BreakevenError, ConfigError, FetchFailed, SourceError
+from pricebook.schema import loading
 from pricebook.tables import Heartbeat
 from scraper.collect import FAILED, Entered, Taken, enter_all
 
@@ -198,7 +199,7 @@ def _run(app: App, claimed: Claim) -> Run:
 def _enter_list(app: App, claimed: Claim, look: Taken) -> Run:
     """Enter a whole price list at once, and judge it: a run of all regions that is stopped goes on
     after those that it has, and their rows don't wait for each other in memory."""
-    with app.engine.begin() as connection:
+    with loading(app.engine) as connection:
         schedule.renew(connection, claimed, app.now())
         return _entered(app, connection, [look])
 

@@ -45,7 +45,8 @@ _ROWS = 200
 """Of a `VALUES` clause: SQLite takes at most 32,766 parameters a statement."""
 _AT_ONCE = 5000
 """So many new rows are written by one statement on SQLite, which takes a fifth less than row by
-row; fewer take more, as it copies the pages that a statement touches."""
+row, and less than fewer at a time."""
+_DO_NOTHING = "DO NOTHING"
 # Two changes of mind within one second: the later one is what we know.
 _REPLACE = (
     "(series_id, valid_from, recorded_at) DO UPDATE SET"
@@ -299,7 +300,7 @@ class BulkWriter:
         others are made, and are to be found."""
         numbers = self._new_numbers(len(keys))
         rows = self._series(numbers, keys)
-        made = self._insert("series (id, product, tariff_id)", _SERIES, _SERIES, rows, "DO NOTHING")
+        made = self._insert("series (id, product, tariff_id)", _SERIES, _SERIES, rows, _DO_NOTHING)
         return numbers if made == len(keys) else []
 
     def _series(self, numbers: Sequence[int], keys: Sequence[Key]) -> list[tuple[Any, ...]]:
@@ -363,6 +364,9 @@ class BulkWriter:
             return self._do(columns, rows, f"INSERT INTO {into} {given} ON CONFLICT {conflict}")
         row = f"({', '.join([*('?' for _ in columns), *values[len(columns) :]])})"
         statement = f"INSERT INTO {into} VALUES {{}} ON CONFLICT {conflict}"
+        if conflict == _DO_NOTHING:
+            # This one can't fail half way, so SQLite doesn't copy the pages that it touches.
+            statement = f"INSERT OR IGNORE INTO {into} VALUES {{}}"
         written, left = 0, iter(rows)
         while some := list(islice(left, _AT_ONCE)):
             if len(some) < _AT_ONCE:

@@ -67,6 +67,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def loading(engine: Engine) -> Iterator[Connection]:
+    """A transaction for a whole price list, in which SQLite doesn't look up what each of a million
+    rows refers to: its writer names only what it made or found in this very transaction."""
+    with engine.connect() as connection, _unchecked(connection), connection.begin():
+        yield connection
+
+
 def compact(engine: Engine) -> None:
     """Give space that is free in the database back: VACUUM, which takes as long as a copy of it."""
     if engine.dialect.name == "sqlite":
@@ -121,20 +129,23 @@ def _upgrade(engine: Engine) -> None:
 def _rebuilding(engine: Engine) -> Iterator[Connection]:
     """A transaction in which one process at a time may write tables anew."""
     with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            with _unchecked(connection), connection.begin():
-                yield connection
-                _check_keys(connection)
-            return
-        with connection.begin():
-            lock = text("SELECT pg_advisory_xact_lock(:key)")
-            connection.execute(lock, {"key": _MIGRATION_LOCK})
+        is_sqlite = engine.dialect.name == "sqlite"
+        # SQLite writes no table anew that others name, as long as it looks at foreign keys.
+        with _unchecked(connection), connection.begin():
+            if not is_sqlite:
+                lock = text("SELECT pg_advisory_xact_lock(:key)")
+                connection.execute(lock, {"key": _MIGRATION_LOCK})
             yield connection
+            if is_sqlite:
+                _check_keys(connection)
 
 
 @contextmanager
 def _unchecked(connection: Connection) -> Iterator[None]:
-    """Where SQLite doesn't look at foreign keys: else it writes no table anew that others name."""
+    """Where SQLite doesn't look at foreign keys. To be entered before a transaction begins."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
     driver: Any = connection.connection.driver_connection
     driver.execute("PRAGMA foreign_keys = OFF")
     try:

@@ -28,7 +28,7 @@ from pricebook.config import load
 from pricebook.errors import DocumentRefused
 from pricebook.quote import Quote, Series, SetAside
 from pricebook.runs import Fetched, last_fetch, note_run
-from pricebook.schema import connect, open_book
+from pricebook.schema import connect, loading, open_book
 from pricebook.series import Filter
 from pricebook.tariffs import Key, key_of
 from scraper.aws import compared_list, line_memory
@@ -126,7 +126,7 @@ class Bulk:
     def look(self, rows: Sequence[Row] | None, gate: GateSettings | None = None) -> EnteredList:
         """One look; None: the same version as before."""
         self.at += timedelta(days=1)
-        with self.engine.begin() as connection:
+        with loading(self.engine) as connection:
             partition = partition_id(connection, PARTITION)
             last = remembered(connection, partition)
             taken = TakenList(PARTITION, REGION, str(self.at), self.at, last and last.run_id)
@@ -135,7 +135,9 @@ class Bulk:
                 compared = compare_list(pieces(raw), REGION, last and last.memory)
                 fetched = Fetched("https://x/#*", "csv", self.at, "0" * 64, len(raw))
                 taken = replace(taken, fetched=fetched, compared=compared)
-            return enter_list(connection, partition, taken, gate or GateSettings())
+            entered = enter_list(connection, partition, taken, gate or GateSettings())
+        assert [] == dangling(self.engine)
+        return entered
 
 
 class Ordinary:
@@ -164,6 +166,14 @@ def items(raw: bytes) -> Iterator[Quote | SetAside]:
         yield reader.quote(rows[row])
     for _, aside in reader.rates.asides:
         yield aside
+
+
+def dangling(engine: Engine) -> list[object]:
+    """Rows that refer to none, which SQLite doesn't look for while a list is loaded."""
+    if engine.dialect.name != "sqlite":
+        return []
+    with engine.connect() as connection:
+        return list(connection.exec_driver_sql("PRAGMA foreign_key_check"))
 
 
 def plain(row: Iterable[object]) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
 """Opening a price book: migrations, foreign files, newer programs."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -130,6 +130,35 @@ def test_sqlite_writes_survive_a_crash_and_wait_their_turn(sqlite_book: Engine) 
         "busy_timeout": 30000,
         "foreign_keys": 1,
     }
+
+
+def test_a_list_is_loaded_without_a_look_at_each_key(sqlite_book: Engine) -> None:
+    """While a whole list is written SQLite doesn't check foreign keys; afterwards it does again."""
+    question = "PRAGMA foreign_keys"
+    with schema.loading(sqlite_book) as connection:
+        assert 0 == connection.exec_driver_sql(question).scalar()
+
+    with sqlite_book.connect() as connection:
+        assert 1 == connection.exec_driver_sql(question).scalar()
+
+
+def test_a_load_that_fails_leaves_nothing(book: Engine) -> None:
+    """An error on the way undoes all of it."""
+    with suppress(RuntimeError), schema.loading(book) as connection:
+        connection.exec_driver_sql("INSERT INTO partition (name) VALUES ('openai')")
+        raise RuntimeError
+
+    with book.connect() as connection:
+        assert 0 == connection.exec_driver_sql("SELECT count(*) FROM partition").scalar()
+
+
+def test_foreign_keys_are_checked_after_a_load_that_failed(sqlite_book: Engine) -> None:
+    """The connection that it had goes back to the pool as it was."""
+    with suppress(RuntimeError), schema.loading(sqlite_book):
+        raise RuntimeError
+
+    with sqlite_book.connect() as connection:
+        assert 1 == connection.exec_driver_sql("PRAGMA foreign_keys").scalar()
 
 
 def test_the_log_of_a_large_write_gives_its_space_back(sqlite_book: Engine) -> None:
