@@ -146,6 +146,8 @@ class RowReader:
         is_usual = head.columns[: len(_RATE) + 1] == (*_RATE, "productfamily")
         self._split = (_USUAL if is_usual else _UNUSUAL).findall
         self._usual_product = _usual_product(head.columns[len(_RATE) :]).fullmatch
+        found = [name for name in head.columns if name in _PRODUCT]
+        self._of_usual = itemgetter(*map(found.index, _PRODUCT))
         self._machine_of = lru_cache(maxsize=4096)(self._read_machine)
         self._offers_of = lru_cache(maxsize=4096)(self._offers)
 
@@ -207,7 +209,7 @@ class RowReader:
 
     def _read_machine(self, text: bytes) -> Machine | None:
         if usual := self._usual_product(text.decode(errors="replace")):
-            return self._machine(*(cell or "" for cell in usual.group(*_PRODUCT)))
+            return self._machine(*self._of_usual(usual.groups("")))
         blank = b"," * len(_RATE)
         cells = self._head.cells(blank + text.rstrip(b"\r\n"), self._source)
         return self._machine(*self._of_product(cells))
@@ -239,9 +241,9 @@ class RowReader:
 
 
 def _usual_product(columns: Sequence[str]) -> re.Pattern[str]:
-    """The product's part of a row, its cells as in `_USUAL`; its groups have the names of the
-    columns that are read, and are None when empty."""
-    cells = [f'(?P<{name}>[^"]*)' if name in _PRODUCT else '[^"]*' for name in columns]
+    """The product's part of a row, its cells as in `_USUAL`; its groups are the columns that are
+    read, in the order of the list."""
+    cells = ['([^"]*)' if name in _PRODUCT else '[^"]*' for name in columns]
     return re.compile(",".join(f'(?:"{cell}")?+' for cell in cells) + "\r?\n")
 
 
