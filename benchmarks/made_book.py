@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from pricebook.quote import Series, canonical
 from pricebook.series import TARIFF
 from pricebook.tables import Partition, Product, Run, SeriesRow
-from pricebook.tariffs import Tariff, tariff_ids
+from pricebook.tariffs import Tariff, made_products, made_tariffs
 
 START = datetime(2016, 1, 1, tzinfo=UTC)
 DAYS_BETWEEN = 70
@@ -49,9 +49,14 @@ class MadeBook:
         """Write all of it into an empty book."""
         self._sources(connection)
         for rows in self._batches():
-            tariffs = tariff_ids(connection, map(_tariff, rows))
+            products = made_products(connection, (row["product"] for row in rows))
+            tariffs = made_tariffs(connection, map(_tariff, rows))
             named = (
-                {"id": row["id"], "product": row["product"], "tariff_id": tariffs[_tariff(row)]}
+                {
+                    "id": row["id"],
+                    "product_id": products[row["product"]],
+                    "tariff_id": tariffs[_tariff(row)],
+                }
                 for row in rows
             )
             connection.execute(insert(SeriesRow), list(named))

@@ -45,6 +45,6 @@ def _unknown_words(asked: Asked, where: Mapping[str, str]) -> Iterator[str]:
 
 def _known(asked: Asked, column: str) -> list[str]:
     """What the book has in a column of its series."""
-    table = "series" if column == "product" else "tariff"
+    table = "product_name" if column == "product" else "tariff"
     rows = Question(f"SELECT DISTINCT {column} FROM {table}").rows(asked)  # noqa: S608 - our own
     return [value for (value,) in rows]

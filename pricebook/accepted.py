@@ -12,7 +12,16 @@ from sqlalchemy import Connection, literal_column, select
 from pricebook.entries import chunks
 from pricebook.quote import ANNOUNCED, Series
 from pricebook.series import Found, series_from, series_ids, series_key, series_of
-from pricebook.tables import NAMED_SERIES, SERIES, Current, Partition, PriceRow, Run, SeriesRow
+from pricebook.tables import (
+    NAMED_SERIES,
+    SERIES,
+    Current,
+    Partition,
+    PriceRow,
+    ProductName,
+    Run,
+    SeriesRow,
+)
 
 IS_ANNOUNCED = PriceRow.basis == literal_column(f"'{ANNOUNCED}'")
 """Written out, so that the index of the announced prices serves."""
@@ -63,7 +72,7 @@ def latest_elsewhere(
     elsewhere = _current_with_partition().where(Partition.name.not_in(partitions))
     found: dict[Series, Accepted] = {}
     for chunk in chunks(products):
-        found |= _accepted(connection.execute(elsewhere.where(SeriesRow.product.in_(chunk))))
+        found |= _accepted(connection.execute(elsewhere.where(ProductName.product.in_(chunk))))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pricebook.answers import price_at
 from pricebook.question import INSTANT, Asked, Question, amount, instant
 from pricebook.quote import ANNOUNCED, Change, Series
-from pricebook.series import SELECTED, series_from
+from pricebook.series import JOIN_NAMES, SELECTED, series_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,7 @@ _IS_ANNOUNCED = f"price.basis = '{ANNOUNCED}'"
 _LAST_SAID = f"""
     SELECT price.valid_from, price.amount, {SELECTED}
     FROM price
-    JOIN series ON series.id = price.series_id
-    JOIN tariff ON tariff.id = series.tariff_id
+    JOIN series ON series.id = price.series_id {JOIN_NAMES}
     WHERE {_IS_ANNOUNCED} AND price.recorded_at <= :known
       AND NOT EXISTS (
           SELECT 1 FROM price AS later

@@ -16,7 +16,7 @@ from typing import Any
 
 from pricebook.question import Asked, Question, amount, instant
 from pricebook.quote import CANCELLED, Price, Series
-from pricebook.series import IS_SERIES, SELECTED, Filter, series_from, series_key
+from pricebook.series import IS_SERIES, JOIN_NAMES, SELECTED, Filter, series_from, series_key
 
 LOOKED = ("complete", "partial")
 """The outcomes of runs that read prices; others are failures, imports and persons' words."""
@@ -38,7 +38,7 @@ def as_of(
     chosen = where or Filter()
     conditions, values = chosen.conditions(), {**chosen.values(), "valid": valid}
     if products is not None:
-        conditions += ("series.product = ANY(:products)",)
+        conditions += ("product_name.product = ANY(:products)",)
         values["products"] = list(products)
     if known is not None:
         values["known"] = known
@@ -145,8 +145,7 @@ def _select(verified_at: str, more: str = "") -> str:
         SELECT price.amount, price.valid_from, price.basis, price.recorded_at, partition.name,
                {verified_at}, quoted.text, quoted.location, page.url{more}
         FROM price
-        JOIN series ON series.id = price.series_id
-        JOIN tariff ON tariff.id = series.tariff_id
+        JOIN series ON series.id = price.series_id {JOIN_NAMES}
         JOIN run ON run.id = price.run_id
         JOIN partition ON partition.id = run.partition_id
         LEFT JOIN quoted ON quoted.series_id = price.series_id

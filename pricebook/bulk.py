@@ -16,7 +16,7 @@ changes of a day row by row: that takes less there, as they lie all over an inde
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice, repeat
@@ -26,7 +26,7 @@ from sqlalchemy import Connection, CursorResult, func, insert, literal, select, 
 
 from pricebook.quote import CANCELLED, OBSERVED
 from pricebook.tables import ListMemory, Partition, Run
-from pricebook.tariffs import Key, Tariff, tariff_ids
+from pricebook.tariffs import Key, Tariff, made_products, made_tariffs
 from pricebook.types import Instant
 
 Buffer: TypeAlias = Any
@@ -39,13 +39,14 @@ _GIVEN = "FROM given WHERE true"
 """Without a condition SQLite takes `ON CONFLICT` for one of a join."""
 _ROW = ("number", "since", "amount")
 _SERIES = ("number", "product", "tariff")
-_TYPES = {"product": "text", "since": "timestamptz"}
+_TYPES = {"since": "timestamptz"}
 """Of the columns of `given` on PostgreSQL that are no integers."""
 _ROWS = 200
 """Of a `VALUES` clause: SQLite takes at most 32,766 parameters a statement."""
 _AT_ONCE = 5000
 """So many new rows are written by one statement on SQLite, which takes a fifth less than row by
 row, and less than fewer at a time."""
+_BY_TARIFF = "ix_series_tariff_id"
 _DO_NOTHING = "DO NOTHING"
 # Two changes of mind within one second: the later one is what we know.
 _REPLACE = (
@@ -159,6 +160,7 @@ class BulkWriter:
         self._dialect = connection.dialect
         self._at = Instant().process_bind_param(at, self._dialect)
         self._now = str(self._at) if self._is_sqlite else f"'{self._at}'::timestamptz"
+        self._products: dict[str, int] = {}
         self._tariffs: dict[Tariff, int] = {}
         self.counts = Counts()
         self.is_first_look = not self._any_current()
@@ -175,6 +177,19 @@ class BulkWriter:
         missing = [key for key, standing in zip(keys, found, strict=True) if standing is None]
         made = self._made(list(dict.fromkeys(missing)))
         return [one or made[key] for key, one in zip(keys, found, strict=True)]
+
+    @contextmanager
+    def filling(self, count: int) -> Iterator[None]:
+        """Where up to so many series are made. When they are more than a SQLite file has, its index
+        by tariff is built anew behind them, which takes half of what it takes to let it grow."""
+        if not self._is_sqlite or count <= self._last_number():
+            yield
+            return
+        execute = self._connection.exec_driver_sql
+        index = execute(f"SELECT sql FROM sqlite_master WHERE name = '{_BY_TARIFF}'").scalar_one()
+        execute(f"DROP INDEX {_BY_TARIFF}")
+        yield
+        execute(index)
 
     def enter_new(self, keys: Sequence[Key], amounts: Sequence[int]) -> Sequence[int]:
         """Make series that nobody has read, at these prices in ticks, and give their numbers; none,
@@ -250,7 +265,10 @@ class BulkWriter:
 
     def products(self, numbers: Collection[int]) -> dict[int, str]:
         """The products of these series."""
-        query = "SELECT series.id, series.product FROM given JOIN series ON series.id = number"
+        query = (
+            "SELECT series.id, product FROM given JOIN series ON series.id = number"
+            " JOIN product_name ON product_name.id = product_id"
+        )
         return dict(self._ask(("number",), [(number,) for number in numbers], query))
 
     def in_force(self) -> list[int]:
@@ -279,7 +297,7 @@ class BulkWriter:
             f" CASE WHEN current.series_id IS NULL THEN ({said}) ELSE current.valid_from END,"
             " current.partition_id, current.unseen_since IS NOT NULL"
             f" FROM given CROSS JOIN series LEFT JOIN current ON current.series_id = series.id"
-            " WHERE series.product = given.product AND series.tariff_id = given.tariff",
+            " WHERE series.product_id = given.product AND series.tariff_id = given.tariff",
         )
         standings: list[Standing | None] = [None] * len(keys)
         for place, *standing in found:
@@ -299,28 +317,33 @@ class BulkWriter:
         """Make these series; none is given back when one of them exists or comes twice: then the
         others are made, and are to be found."""
         numbers = self._new_numbers(len(keys))
-        rows = self._series(numbers, keys)
-        made = self._insert("series (id, product, tariff_id)", _SERIES, _SERIES, rows, _DO_NOTHING)
+        into, rows = "series (id, product_id, tariff_id)", self._series(numbers, keys)
+        made = self._insert(into, _SERIES, _SERIES, rows, _DO_NOTHING)
         return numbers if made == len(keys) else []
 
     def _series(self, numbers: Sequence[int], keys: Sequence[Key]) -> list[tuple[Any, ...]]:
-        """Rows `_SERIES` of these keys; their tariffs are made."""
-        known = self._tariffs
+        """Rows `_SERIES` of these keys; their products and tariffs are made."""
+        products, tariffs = self._products, self._tariffs
         try:
             pairs = zip(numbers, keys, strict=True)
-            return [(number, product, known[tariff]) for number, (product, tariff) in pairs]
+            return [(number, products[one], tariffs[other]) for number, (one, other) in pairs]
         except KeyError:
-            known |= tariff_ids(self._connection, {tariff for _, tariff in keys} - known.keys())
+            names, terms = map(set, zip(*keys, strict=True))
+            products |= made_products(self._connection, names - products.keys())
+            tariffs |= made_tariffs(self._connection, terms - tariffs.keys())
             return self._series(numbers, keys)
 
     def _new_numbers(self, count: int) -> list[int]:
         if self._is_sqlite:
-            query = "SELECT coalesce(max(id), 0) FROM series"
-            last = int(self._connection.exec_driver_sql(query).scalar_one())
-            return list(range(last + 1, last + 1 + count))
+            first = self._last_number() + 1
+            return list(range(first, first + count))
         sequence = "nextval(pg_get_serial_sequence('series', 'id'))"
         query = f"SELECT {sequence} FROM generate_series(1, {count})"
         return list(self._connection.exec_driver_sql(query).scalars())
+
+    def _last_number(self) -> int:
+        query = "SELECT coalesce(max(id), 0) FROM series"
+        return int(self._connection.exec_driver_sql(query).scalar_one())
 
     def _write_new(self, rows: Collection[_Row]) -> None:
         """Append the prices of series that `current` doesn't have, and add them to it."""

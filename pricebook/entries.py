@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, update
 from pricebook.quote import Quote, Series, Withdrawal
 from pricebook.series import series_ids
 from pricebook.tables import Current, PriceRow, Quoted, SeriesRow
-from pricebook.tariffs import key_of, tariff_ids
+from pricebook.tariffs import key_of, made_products, made_tariffs
 
 Key: TypeAlias = tuple[int, datetime]
 """A series' number, and from when on the price holds."""
@@ -96,8 +96,9 @@ def made_ids(connection: Connection, wanted: Iterable[Series]) -> dict[Series, i
     new = [series for series in distinct if series not in known]
     if new:
         keys = [key_of(series) for series in new]
-        tariffs = tariff_ids(connection, (tariff for _, tariff in keys))
-        rows = [{"product": product, "tariff_id": tariffs[tariff]} for product, tariff in keys]
+        products = made_products(connection, (product for product, _ in keys))
+        tariffs = made_tariffs(connection, (tariff for _, tariff in keys))
+        rows = [{"product_id": products[one], "tariff_id": tariffs[other]} for one, other in keys]
         connection.execute(insert(SeriesRow), rows)
         # Looked up afterwards: SQLite gives back the ids of new rows one row at a time only.
         known |= series_ids(connection, new)

@@ -16,15 +16,13 @@ from pricebook.errors import ConfigError
 from pricebook.quote import Price, Quote, Series, digits, isoformat, plain
 from pricebook.series import Found, series_ids, series_of
 from pricebook.tables import (
-    SERIES,
     Evidence,
     Fetch,
     Partition,
     Quoted,
     Review,
     Run,
-    SeriesRow,
-    TariffRow,
+    with_series,
 )
 
 # Every look writes these: to make a statement anew takes longer than to execute it.
@@ -259,14 +257,9 @@ def decide(connection: Connection, number: int, status: str, at: datetime) -> No
 
 def _reviews() -> Any:
     columns = (column for column in Review.__table__.c if column.name != "series_id")
-    _, *names = SERIES
-    return (
-        select(*columns, Review.series_id, *names, Partition.name.label("partition"))
-        .join(Partition, Partition.id == Review.partition_id)
-        # Not `NAMED_SERIES`: SQLite would make a table of all series first.
-        .outerjoin(SeriesRow, SeriesRow.id == Review.series_id)
-        .outerjoin(TariffRow, TariffRow.id == SeriesRow.tariff_id)
-    )
+    query = select(*columns, Partition.name.label("partition"))
+    held = query.join(Partition, Partition.id == Review.partition_id)
+    return with_series(held, Review.series_id)
 
 
 def _rows_of(connection: Connection, partition: int, status: str) -> list[Found]:

@@ -24,13 +24,19 @@ COLUMNS = (
 TARIFF = tuple(name for name in COLUMNS if name != "product")
 """The columns of table `tariff` beside its number."""
 
-NAMED_SERIES = "series JOIN tariff ON tariff.id = series.tariff_id"
-"""The tables that hold these columns."""
+JOIN_NAMES = (
+    "JOIN product_name ON product_name.id = series.product_id"
+    " JOIN tariff ON tariff.id = series.tariff_id"
+)
+"""Brings these columns to table `series`."""
+
+NAMED_SERIES = f"series {JOIN_NAMES}"
+"""The tables that hold them."""
 
 
 def column(name: str) -> str:
     """Where one of `COLUMNS` stands, in the words of a question."""
-    return f"series.{name}" if name == "product" else f"tariff.{name}"
+    return f"product_name.{name}" if name == "product" else f"tariff.{name}"
 
 
 SELECTED = ", ".join(map(column, COLUMNS))
@@ -73,10 +79,10 @@ class Filter:
 
 
 _IS_LIKE = (
-    "series.product IN (SELECT product FROM series WHERE lower(product) LIKE lower(:pattern)"
+    "series.product_id IN (SELECT id FROM product_name WHERE lower(product) LIKE lower(:pattern)"
     " ESCAPE '/')"
 )
-"""By their names first: SQLite would rather go through all prices than through all series."""
+"""By their names first: SQLite would rather go through all prices."""
 
 
 def series_ids(asked: Asked, wanted: Iterable[Series]) -> dict[Series, int]:
@@ -93,13 +99,19 @@ def series_ids(asked: Asked, wanted: Iterable[Series]) -> dict[Series, int]:
 
 
 def _by_tariff(asked: Asked, keys: Sequence[dict[str, str]]) -> list[tuple[Any, ...]]:
-    """On SQLite: numbers of series, and their places among the keys. Tariffs are looked up first,
-    as thousands of products share a few dozen."""
+    """On SQLite: numbers of series, and their places among the keys. Products and tariffs are
+    looked up first, as thousands of series share a few of each."""
+    products = [key["product"] for key in keys]
     tariffs = [tuple(key[name] for name in TARIFF) for key in keys]
+    named = product_ids(asked, products)
     numbers = {tariff: tariff_id(asked, tariff) for tariff in dict.fromkeys(tariffs)}
-    products = (key["product"] for key in keys)
-    pairs = [[product, numbers[tariff]] for product, tariff in zip(products, tariffs, strict=True)]
-    return _OF_PAIRS.rows(asked, pairs=pairs)
+    pairs = zip(products, tariffs, strict=True)
+    return _OF_PAIRS.rows(asked, pairs=[[named.get(one), numbers[other]] for one, other in pairs])
+
+
+def product_ids(asked: Asked, products: Iterable[str]) -> dict[str, int]:
+    """The numbers of products by name; those that the book has never heard of are left out."""
+    return dict(_PRODUCT_NUMBERS.rows(asked, products=[*dict.fromkeys(products)]))
 
 
 def tariff_id(asked: Asked, tariff: Sequence[str]) -> int | None:
@@ -167,9 +179,10 @@ _NUMBERS = Question(
 """On PostgreSQL: the numbers of many, and their places in the lists."""
 _SAME_TARIFF = " AND ".join(f"{name} = :{name}" for name in TARIFF)
 _TARIFF_NUMBER = Question(f"SELECT id FROM tariff WHERE {_SAME_TARIFF}")  # noqa: S608
+_PRODUCT_NUMBERS = Question("SELECT product, id FROM product_name WHERE product = ANY(:products)")
 _OF_PAIRS = Question(
     "SELECT series.id, given.key FROM json_each(:pairs) AS given CROSS JOIN series"
-    " WHERE series.product = json_extract(given.value, '$[0]')"
+    " WHERE series.product_id = json_extract(given.value, '$[0]')"
     " AND series.tariff_id = json_extract(given.value, '$[1]')"
 )
 """On SQLite: the numbers of products with their tariffs, and their places in the list."""

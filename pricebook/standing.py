@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from pricebook.answers import LOOKED
 from pricebook.quote import Series
 from pricebook.series import Found, series_of
-from pricebook.tables import SERIES, Partition, Review, Run, SeriesRow, TariffRow
+from pricebook.tables import Partition, Review, Run, with_series
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,13 @@ def waiting(connection: Connection) -> tuple[Waiting, ...]:
     """Everything that is open for review, oldest first."""
     query = (
         select(Review.id.label("number"), Review.reason, Review.location, Review.text)
-        .add_columns(Review.curable, Review.opened_at, Review.seen_at, Partition.name, *SERIES)
+        .add_columns(Review.curable, Review.opened_at, Review.seen_at, Partition.name)
         .join(Partition, Partition.id == Review.partition_id)
-        # Not `NAMED_SERIES`: SQLite would make a table of all series first.
-        .outerjoin(SeriesRow, SeriesRow.id == Review.series_id)
-        .outerjoin(TariffRow, TariffRow.id == SeriesRow.tariff_id)
         .where(Review.status == "open")
         .order_by(Review.id)
     )
-    return tuple(map(_waiting, connection.execute(query)))
+    rows = connection.execute(with_series(query, Review.series_id))
+    return tuple(map(_waiting, rows))
 
 
 def _waiting(row: Found) -> Waiting:

@@ -12,11 +12,13 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnClause,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Select,
     Table,
     Text,
     UniqueConstraint,
@@ -161,22 +163,31 @@ class TariffRow(Rows):
     )
 
 
+class ProductName(Rows):
+    """What is sold. Kept once: a machine is in a thousand series of each region."""
+
+    __tablename__ = "product_name"
+
+    id = required(Integer, primary_key=True)
+    product = required(Text, unique=True)
+
+
 class SeriesRow(Rows):
     """A `pricebook.quote.Series`."""
 
     __tablename__ = "series"
 
     id = required(Integer, primary_key=True)
-    product = required(Text)
+    product_id = required(Integer, ForeignKey(ProductName.id))
     tariff_id = required(Integer, ForeignKey(TariffRow.id), index=True)
 
-    __table_args__ = (UniqueConstraint("product", "tariff_id"),)
+    __table_args__ = (UniqueConstraint("product_id", "tariff_id"),)
 
 
 SERIES = (
     SeriesRow.id.label("series_id"),
     TariffRow.seller,
-    SeriesRow.product,
+    ProductName.product,
     TariffRow.meter,
     TariffRow.unit,
     TariffRow.currency,
@@ -187,8 +198,20 @@ SERIES = (
 )
 """The columns that `pricebook.series.series_of` needs, and before them the series' number."""
 
-NAMED_SERIES = SeriesRow.__table__.join(TariffRow.__table__, TariffRow.id == SeriesRow.tariff_id)
+_IS_PRODUCT = ProductName.id == SeriesRow.product_id
+_IS_TARIFF = TariffRow.id == SeriesRow.tariff_id
+
+NAMED_SERIES = SeriesRow.__table__.join(ProductName.__table__, _IS_PRODUCT).join(
+    TariffRow.__table__, _IS_TARIFF
+)
 """Where they stand."""
+
+
+def with_series(query: Select[Any], series_id: ColumnElement[int | None]) -> Select[Any]:
+    """The query with the columns `SERIES`, NULL where it has no series."""
+    # Not `NAMED_SERIES`: SQLite would make a table of all series first.
+    named = query.add_columns(*SERIES).outerjoin(SeriesRow, SeriesRow.id == series_id)
+    return named.outerjoin(ProductName, _IS_PRODUCT).outerjoin(TariffRow, _IS_TARIFF)
 
 
 class PriceRow(Rows, sqlite_with_rowid=False):

@@ -1,20 +1,24 @@
-"""A series as it is kept: its product, and its tariff, which is kept once for all that share it."""
+"""A series as it is kept: the numbers of its product and of its tariff, each of which is kept once
+for all series that share it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias, TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from pricebook.quote import Series
-from pricebook.series import COLUMNS, TARIFF, series_from, series_key, tariff_id
+from pricebook.series import COLUMNS, TARIFF, product_ids, series_from, series_key, tariff_id
 
 Tariff: TypeAlias = tuple[str, ...]
 """Values of the columns `TARIFF`."""
 
 Key: TypeAlias = tuple[str, Tariff]
 """A series: product and tariff. A bare tuple, as a list has a million of them."""
+
+
+Kept = TypeVar("Kept", str, Tariff)
 
 
 def key_of(series: Series) -> Key:
@@ -30,19 +34,34 @@ def series_of_key(key: Key) -> Series:
     return series_from(*(values[name] for name in COLUMNS))
 
 
-def tariff_ids(connection: Connection, wanted: Iterable[Tariff]) -> dict[Tariff, int]:
+def made_products(connection: Connection, wanted: Iterable[str]) -> dict[str, int]:
+    """The numbers of products by name; the unknown ones are made."""
+    return _made(connection, wanted, product_ids, _NAME, lambda product: {"product": product})
+
+
+def made_tariffs(connection: Connection, wanted: Iterable[Tariff]) -> dict[Tariff, int]:
     """The numbers of tariffs; the unknown ones are made."""
+    return _made(connection, wanted, _tariff_ids, _MAKE, _named)
+
+
+def _made(
+    connection: Connection,
+    wanted: Iterable[Kept],
+    find: Callable[[Connection, Sequence[Kept]], dict[Kept, int]],
+    make: TextClause,
+    row: Callable[[Kept], dict[str, str]],
+) -> dict[Kept, int]:
     # Always in one order: two that make the same ones never wait for each other.
     distinct = sorted(set(wanted))
-    found = _found(connection, distinct)
-    new = [tariff for tariff in distinct if tariff not in found]
+    found = find(connection, distinct)
+    new = [one for one in distinct if one not in found]
     if new:
-        connection.execute(_MAKE, [_named(tariff) for tariff in new])
-        found |= _found(connection, new)
+        connection.execute(make, [row(one) for one in new])
+        found |= find(connection, new)
     return found
 
 
-def _found(connection: Connection, wanted: Iterable[Tariff]) -> dict[Tariff, int]:
+def _tariff_ids(connection: Connection, wanted: Iterable[Tariff]) -> dict[Tariff, int]:
     numbers = ((tariff, tariff_id(connection, tariff)) for tariff in wanted)
     return {tariff: number for tariff, number in numbers if number is not None}
 
@@ -51,6 +70,7 @@ def _named(tariff: Tariff) -> dict[str, str]:
     return dict(zip(TARIFF, tariff, strict=True))
 
 
+_NAME = text("INSERT INTO product_name (product) VALUES (:product) ON CONFLICT DO NOTHING")
 _MAKE = text(
     f"INSERT INTO tariff ({', '.join(TARIFF)}) VALUES (:{', :'.join(TARIFF)})"  # noqa: S608 - names
     " ON CONFLICT DO NOTHING"

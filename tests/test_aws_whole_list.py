@@ -183,8 +183,11 @@ def plain(row: Iterable[object]) -> tuple[object, ...]:
 
 def contents(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
     """What the book says, without the numbers that rows happen to have."""
-    key = "s.product, t.meter, t.term, t.more, t.region"
-    named = "JOIN series s ON s.id = p.series_id JOIN tariff t ON t.id = s.tariff_id"
+    key = "n.product, t.meter, t.term, t.more, t.region"
+    named = (
+        "JOIN series s ON s.id = p.series_id JOIN product_name n ON n.id = s.product_id"
+        " JOIN tariff t ON t.id = s.tariff_id"
+    )
     price = "p.valid_from, p.recorded_at, p.amount, p.basis"
     current = f"{price}, p.unseen_since, p.missing_since"
     questions = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -67,6 +68,43 @@ def test_what_comes_twice_or_is_known_is_not_written_at_once(book: Engine) -> No
         large, again, extra = writer.standings(keys("m5.large", "m5.large", "m5.xlarge"))
         assert large == again
         assert large.number != extra.number
+
+
+def indexes(connection: Connection) -> dict[str, str]:
+    found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'index'"))
+    return {name: sql for name, sql in found if sql}
+
+
+def test_a_book_that_is_filled_has_its_indexes_afterwards(sqlite_book: Engine) -> None:
+    """While more series come than there are, one of them is left out; then it finds all of them."""
+    with sqlite_book.begin() as connection:
+        before, writer = indexes(connection), writer_of(connection, 0)
+        with writer.filling(2):
+            assert before.keys() - indexes(connection).keys() == {"ix_series_tariff_id"}
+            writer.enter_new(keys("m5.large", "c5.large"), [ONE, TWO])
+        assert indexes(connection) == before
+        by_tariff = "SELECT count(*) FROM series INDEXED BY ix_series_tariff_id WHERE tariff_id > 0"
+        assert connection.execute(text(by_tariff)).scalar() == 2
+
+
+def test_a_few_more_series_let_the_indexes_grow(sqlite_book: Engine) -> None:
+    """To build one anew for a few rows would go through all of the others."""
+    with sqlite_book.begin() as connection:
+        writer = writer_of(connection, 0)
+        writer.enter_new(keys("m5.large", "c5.large"), [ONE, TWO])
+        before = indexes(connection)
+        with writer.filling(2):
+            assert indexes(connection) == before
+
+
+def test_a_book_that_was_not_filled_keeps_its_indexes(sqlite_book: Engine) -> None:
+    """A list that is refused half way is undone with all that was done for it."""
+    with sqlite_book.begin() as connection:
+        before = indexes(connection)
+        filling = writer_of(connection, 0).filling(2)
+        with suppress(RuntimeError), connection.begin_nested(), filling:
+            raise RuntimeError
+        assert indexes(connection) == before
 
 
 def test_a_change_takes_a_series_over_from_another_partition(book: Engine) -> None:

@@ -98,7 +98,7 @@ def test_a_book_that_has_something_is_left_alone(old: str, book: Engine, book_ur
     with book.begin() as connection:
         made_ids(connection, [MODEL])
     before = contents(book_url)
-    with pytest.raises(ConfigError, match="is a book already: its table tariff has rows; let"):
+    with pytest.raises(ConfigError, match="is a book already: its table product_name has rows"):
         copied(old, book_url)
     assert contents(book_url) == before
 

@@ -232,20 +232,20 @@ class Tale:
                 yield digest
 
 
-SERIES = """o.seller || ' ' || s.product || ' ' || o.meter || ' ' || o.unit || ' ' || o.currency
+SERIES = """o.seller || ' ' || n.product || ' ' || o.meter || ' ' || o.unit || ' ' || o.currency
 || ' ' || o.service_tier || ' ' || o.region || ' ' || o.term || ' ' || o.more AS series"""
+NAMES = "JOIN product_name n ON n.id = s.product_id JOIN tariff o ON o.id = s.tariff_id"
 
 QUERIES = {
     "prices": f"""SELECT {SERIES}, p.amount, p.basis, p.valid_from, p.recorded_at, r.at AS run_at,
         t.name AS partition, q.text, q.printed_unit, q.location, f.form, e.sha256
-        FROM price p JOIN series s ON s.id = p.series_id
-        JOIN tariff o ON o.id = s.tariff_id JOIN run r ON r.id = p.run_id
+        FROM price p JOIN series s ON s.id = p.series_id {NAMES} JOIN run r ON r.id = p.run_id
         JOIN partition t ON t.id = r.partition_id
         LEFT JOIN quoted q USING (series_id, valid_from, recorded_at)
         LEFT JOIN fetch f ON f.id = q.fetch_id LEFT JOIN evidence e ON e.id = f.evidence_id""",
     "current": f"""SELECT {SERIES}, c.amount, c.basis, c.valid_from, c.recorded_at,
         c.unseen_since, c.missing_since, t.name AS partition
-        FROM current c JOIN series s ON s.id = c.series_id JOIN tariff o ON o.id = s.tariff_id
+        FROM current c JOIN series s ON s.id = c.series_id {NAMES}
         JOIN partition t ON t.id = c.partition_id""",
     "runs": """SELECT t.name AS partition, r.at AS run_at, r.outcome, r.reason, r.quotes,
         r.changes, r.held FROM run r JOIN partition t ON t.id = r.partition_id""",
@@ -254,13 +254,13 @@ QUERIES = {
     "reviews": f"""SELECT {SERIES}, v.reason, v.location, v.text, v.amount, v.printed_unit,
         v.curable, v.status, v.opened_at, v.seen_at, v.decided_at, t.name AS partition
         FROM review v LEFT JOIN series s ON s.id = v.series_id
-        LEFT JOIN tariff o ON o.id = s.tariff_id
+        LEFT JOIN product_name n ON n.id = s.product_id LEFT JOIN tariff o ON o.id = s.tariff_id
         JOIN partition t ON t.id = v.partition_id""",
     "messages": """SELECT e.rule, e.kind, m.receiver, m.status, m.outstanding, m.lease_owner,
         m.created_at FROM message m JOIN event e ON e.id = m.event_id""",
     "schedule": """SELECT source, lease_owner, lease_until, failures, backoff_until,
         last_started AS started_at, last_finished AS finished_at FROM schedule""",
-    "series": f"SELECT {SERIES} FROM series s JOIN tariff o ON o.id = s.tariff_id",
+    "series": f"SELECT {SERIES} FROM series s {NAMES}",
     "products": "SELECT seller, product, facts, recorded_at FROM product",
 }
 

@@ -34,15 +34,16 @@ PRICES = {A100: Decimal("32.7726"), H100: Decimal("98.32"), MODEL: Decimal("2.5"
 NUMBERS = {A100: 10, H100: 20, MODEL: 30}
 
 
-def old_book(url: str) -> Engine:
-    """A book of schema 0002 with a price of each series, and one in doubt."""
+def old_book(url: str, last: str = "0002") -> Engine:
+    """A book of an older schema with a price of each series, and one in doubt."""
     engine = schema.connect(url)
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
-    with engine.begin() as connection:
+    with schema.loading(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
         fill(connection)
+        command.upgrade(config, last)
     return engine
 
 
@@ -61,9 +62,10 @@ def fill(connection: Connection) -> None:
     connection.execute(insert(Review).values(**of, **doubt, amount=Decimal(980)))
 
 
-def test_every_price_is_found_after_the_migration(book_url: str) -> None:
+@pytest.mark.parametrize("last", ["0002", "0003"])
+def test_every_price_is_found_after_the_migration(book_url: str, last: str) -> None:
     """Under its series and its number, with its history and what waits for review."""
-    old_book(book_url).dispose()
+    old_book(book_url, last).dispose()
     engine = schema.open_book(book_url)
     with schema.reading(engine) as connection:
         assert schema.revision(engine) == head()
@@ -83,6 +85,16 @@ def test_what_machines_share_is_kept_once(book_url: str) -> None:
     with schema.reading(engine) as connection:
         rows = connection.execute(text("SELECT meter, region, more FROM tariff ORDER BY meter"))
         assert list(rows) == [("input", "", ""), ("instance", "us-east-1", '{"os":"Linux"}')]
+    engine.dispose()
+
+
+def test_a_name_is_kept_once(book_url: str) -> None:
+    """Of two series of one machine each has the number of its name."""
+    old_book(book_url, "0003").dispose()
+    engine = schema.open_book(book_url)
+    with schema.reading(engine) as connection:
+        rows = connection.execute(text("SELECT product FROM product_name ORDER BY id"))
+        assert list(rows.scalars()) == ["gpt-4o", "p4d.24xlarge", "p5.48xlarge"]
     engine.dispose()
 
 

@@ -171,12 +171,13 @@ class _Entry:
         for row, aside in rates.asides:
             self._asides.setdefault(aside.reason, []).append(aside)
             self._forget.add(row)
-        for start in range(0, len(rates.rows), _BATCH):
-            some = slice(start, start + _BATCH)
-            rows, ticks = rates.rows[some], rates.ticks[some]
-            keys = list(zip(rates.products[some], rates.tariffs[some], strict=True))
-            if unwanted or not self._are_first(rows, keys, ticks):
-                self._sort_out(rows, keys, ticks, unwanted)
+        with self._writer.filling(len(rates.rows)):
+            for start in range(0, len(rates.rows), _BATCH):
+                some = slice(start, start + _BATCH)
+                rows, ticks = rates.rows[some], rates.ticks[some]
+                keys = list(zip(rates.products[some], rates.tariffs[some], strict=True))
+                if unwanted or not self._are_first(rows, keys, ticks):
+                    self._sort_out(rows, keys, ticks, unwanted)
 
     def _are_first(self, rows: array[int], keys: Sequence[Key], ticks: Sequence[int]) -> bool:
         """Write the rates of a first list as they come; False, and nothing is written, when one of
