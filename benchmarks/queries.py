@@ -21,12 +21,13 @@ from typing import Any
 from sqlalchemy import Engine, insert, text
 
 from benchmarks.desk import database, say
-from benchmarks.made_book import DAYS_BETWEEN, REGIONS, START, MadeBook
+from benchmarks.made_book import DAYS_BETWEEN, GPU_FAMILIES, REGIONS, START, MadeBook
 from pricebook import book
 from pricebook.asking import asking
 from pricebook.bulk import BulkWriter, Standing
 from pricebook.past import past
 from pricebook.question import Asked
+from pricebook.quote import Series
 from pricebook.schema import open_book, reading
 from pricebook.series import Filter
 from pricebook.tables import Run
@@ -113,6 +114,13 @@ def _questions(asked: Asked, made: MadeBook) -> Iterator[Question]:
             share=50,
         )
     yield Question(
+        "prices of a region by a part of a name",
+        lambda: (f"{chance.choice(GPU_FAMILIES).upper()}.1", chance.choice(REGIONS)),
+        lambda about: book.as_of(asked, now, where=Filter(about[0], region=about[1])),
+        lambda about, found: {price.series for price in found} == _named(made, *about),
+        share=50,
+    )
+    yield Question(
         "histories that 100 workloads need",
         lambda: [one() for _ in range(200)],
         lambda about: {
@@ -126,6 +134,11 @@ def _questions(asked: Asked, made: MadeBook) -> Iterator[Question]:
     )
 
 
+def _named(made: MadeBook, part: str, region: str) -> set[Series]:
+    numbers = range(1 + REGIONS.index(region), 1 + made.series, len(REGIONS))
+    return {one for one in map(made.one, numbers) if part.lower() in one.product}
+
+
 def _measured(question: Question, rounds: int) -> str:
     wall, cpu = [], []
     for number in range(max(5, rounds // question.share)):
@@ -137,7 +150,7 @@ def _measured(question: Question, rounds: int) -> str:
         if number % 10 == 0 and not question.check(about, found):
             raise SystemExit(f"{question.name}: {found} is not the answer about {about}")
     return (
-        f"{question.name:<34} {_microseconds(wall, 50):>9} us, p99 {_microseconds(wall, 99):>9} us;"
+        f"{question.name:<38} {_microseconds(wall, 50):>9} us, p99 {_microseconds(wall, 99):>9} us;"
         f" CPU {_microseconds(cpu, 50):>9} us"
     )
 

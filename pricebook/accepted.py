@@ -11,14 +11,13 @@ from sqlalchemy import Connection, literal_column, select
 
 from pricebook.entries import chunks
 from pricebook.quote import ANNOUNCED, Series
-from pricebook.series import Found, series_from, series_ids, series_key, series_of
+from pricebook.series import Found, product_ids, series_from, series_ids, series_key, series_of
 from pricebook.tables import (
     NAMED_SERIES,
     SERIES,
     Current,
     Partition,
     PriceRow,
-    ProductName,
     Run,
     SeriesRow,
 )
@@ -71,8 +70,8 @@ def latest_elsewhere(
     """The last accepted readings of these products that none of these partitions has."""
     elsewhere = _current_with_partition().where(Partition.name.not_in(partitions))
     found: dict[Series, Accepted] = {}
-    for chunk in chunks(products):
-        found |= _accepted(connection.execute(elsewhere.where(ProductName.product.in_(chunk))))
+    for chunk in chunks(product_ids(connection, products).values()):
+        found |= _accepted(connection.execute(elsewhere.where(SeriesRow.product_id.in_(chunk))))
     return found
 
 

@@ -16,7 +16,15 @@ from typing import Any
 
 from pricebook.question import Asked, Question, amount, instant
 from pricebook.quote import CANCELLED, Price, Series
-from pricebook.series import IS_SERIES, JOIN_NAMES, SELECTED, Filter, series_from, series_key
+from pricebook.series import (
+    IS_SERIES,
+    JOIN_NAMES,
+    SELECTED,
+    Filter,
+    product_ids,
+    series_from,
+    series_key,
+)
 
 LOOKED = ("complete", "partial")
 """The outcomes of runs that read prices; others are failures, imports and persons' words."""
@@ -35,11 +43,11 @@ def as_of(
     Withdrawn series are left out. `verified_at` is filled in when `known` is not given. `products`:
     of these alone, in a region of thousands.
     """
-    chosen = where or Filter()
-    conditions, values = chosen.conditions(), {**chosen.values(), "valid": valid}
+    conditions, values = (where or Filter()).conditions(asked)
+    values["valid"] = valid
     if products is not None:
-        conditions += ("product_name.product = ANY(:products)",)
-        values["products"] = list(products)
+        conditions += ("series.product_id = ANY(:products)",)
+        values["products"] = [*product_ids(asked, products).values()]
     if known is not None:
         values["known"] = known
     question = _in_force(conditions, as_known=known is not None)
@@ -74,7 +82,7 @@ def history(
     until: datetime | None = None,
 ) -> list[Price]:
     """Every row of the matching series, oldest first: changes, withdrawals, announcements."""
-    conditions, values = where.conditions(), dict[str, Any](where.values())
+    conditions, values = where.conditions(asked)
     if since:
         conditions, values["since"] = (*conditions, "price.valid_from >= :since"), since
     if until:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
@@ -19,7 +19,6 @@ Key: TypeAlias = tuple[int, datetime]
 """A series' number, and from when on the price holds."""
 
 _KEY = ("series_id", "valid_from", "recorded_at")
-_Listed = TypeVar("_Listed", int, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def renew(connection: Connection, numbers: Iterable[int], **values: Any) -> None
         connection.execute(update(Current).where(Current.series_id.in_(chunk)).values(**values))
 
 
-def chunks(keys: Iterable[_Listed]) -> Iterator[list[_Listed]]:
+def chunks(keys: Iterable[int]) -> Iterator[list[int]]:
     """Few enough at a time for one statement's parameters."""
     wanted = sorted(keys)
     return (wanted[start : start + 500] for start in range(0, len(wanted), 500))

@@ -63,26 +63,17 @@ class Filter:
     region: str = ""
     term: str = ""
 
-    def values(self) -> dict[str, str]:
-        """What is asked for, by the names of the parameters in `conditions`."""
+    def conditions(self, asked: Asked) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """The filter as conditions on `NAMED_SERIES`, and the values of their parameters."""
         wanted = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.pattern:
-            literal = re.sub(r"([%_/])", r"/\1", self.pattern)
-            wanted["pattern"] = f"%{literal}%"
-        return {name: value for name, value in wanted.items() if value}
-
-    def conditions(self) -> tuple[str, ...]:
-        """The filter as conditions on `NAMED_SERIES`."""
-        return tuple(
-            _IS_LIKE if name == "pattern" else f"{column(name)} = :{name}" for name in self.values()
-        )
-
-
-_IS_LIKE = (
-    "series.product_id IN (SELECT id FROM product_name WHERE lower(product) LIKE lower(:pattern)"
-    " ESCAPE '/')"
-)
-"""By their names first: SQLite would rather go through all prices."""
+        values = {name: value for name, value in wanted.items() if value and name != "pattern"}
+        conditions = tuple(f"{column(name)} = :{name}" for name in values)
+        if not self.pattern:
+            return conditions, values
+        # Looked up first: databases would rather go through all prices than through all names.
+        literal = re.sub(r"([%_/])", r"/\1", self.pattern)
+        alike = [number for (number,) in _ALIKE.rows(asked, pattern=f"%{literal}%")]
+        return (*conditions, "series.product_id = ANY(:alike)"), {**values, "alike": alike}
 
 
 def series_ids(asked: Asked, wanted: Iterable[Series]) -> dict[Series, int]:
@@ -179,6 +170,9 @@ _NUMBERS = Question(
 """On PostgreSQL: the numbers of many, and their places in the lists."""
 _SAME_TARIFF = " AND ".join(f"{name} = :{name}" for name in TARIFF)
 _TARIFF_NUMBER = Question(f"SELECT id FROM tariff WHERE {_SAME_TARIFF}")  # noqa: S608
+_ALIKE = Question(
+    "SELECT id FROM product_name WHERE lower(product) LIKE lower(:pattern) ESCAPE '/'"
+)
 _PRODUCT_NUMBERS = Question("SELECT product, id FROM product_name WHERE product = ANY(:products)")
 _OF_PAIRS = Question(
     "SELECT series.id, given.key FROM json_each(:pairs) AS given CROSS JOIN series"

@@ -44,6 +44,10 @@ ASKED: dict[str, Ask] = {
     "the same as known then": lambda c: book.as_of(
         c, THEN, THEN, Filter(region=REGIONS[3]), products=book.machines_with(c)
     ),
+    "prices by a part of a name": lambda c: book.as_of(c, THEN, where=Filter(pattern="P5.1x")),
+    "history by a part of a name": lambda c: book.history(
+        c, Filter(pattern="P5.1x", region=REGIONS[3])
+    ),
     "latest of 100 series": lambda c: book.latest_of(c, range(1, MADE.series, 200)),
     "ratio history: what workloads need": lambda c: past(c, [*NEEDS, *SERIES[:20]], THEN),
     "ids of 50 series": lambda c: series_ids(c, SERIES),
@@ -76,20 +80,6 @@ def test_no_question_reads_a_large_table_whole(large_book: Engine, question: str
 
     assert plans
     assert [] == [step for plan in plans for step in plan if is_whole(step)]
-
-
-@pytest.mark.parametrize("lasting_book_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("ask", [book.as_of, lambda c, _, where: book.history(c, where)])
-def test_a_part_of_a_name_is_sought_among_names(
-    large_book: Engine, ask: Callable[..., Any]
-) -> None:
-    """Which no index finds; but names are few, and SQLite then asks for prices by their keys."""
-    with reading(large_book) as connection:
-        plans = plans_of(connection, lambda c: ask(c, THEN, where=Filter(pattern="5.1xl")))
-
-    steps = [step for plan in plans for step in plan]
-    assert [step for step in steps if step.startswith("SCAN product_name")]
-    assert [] == [step for step in steps if is_whole(step)]
 
 
 def test_a_whole_table_is_noticed(large_book: Engine) -> None:
