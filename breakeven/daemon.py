@@ -27,8 +27,14 @@ from comparator.event import Event
 from comparator.judge import judge
 from comparator.outbox import Outcome
 from pricebook.book import Change
-from pricebook.errors import BreakevenError, ConfigError, FetchFailed, SourceError
-from pricebook.schema import loading
+from pricebook.errors import (
+    BreakevenError,
+    ConfigError,
+    DatabaseTooNew,
+    FetchFailed,
+    SourceError,
+)
+from pricebook.schema import loading, opened_revision
 from pricebook.tables import Heartbeat
 from scraper.collect import FAILED, Entered, Taken, enter_all
 
@@ -299,10 +305,16 @@ class Daemon:
         self._idle = threading.Event()
         self._idle.set()
         self._next_beat = app.clock.monotonic()
+        # Not the newest that the program knows: an upgrade brings new files under its feet.
+        self._schema = opened_revision(app.engine)
+        self._outdated: DatabaseTooNew | None = None
         self._ticker = BlockingScheduler(timezone=UTC)
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+        """Until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+
+        DatabaseTooNew when a newer breakeven brings the book to a schema of its own meanwhile.
+        """
         from apscheduler.events import EVENT_SCHEDULER_STARTED
 
         signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOPS, signal.SIGHUP})
@@ -320,6 +332,8 @@ class Daemon:
         )
         self._ticker.start()
         self._wind_up()
+        if self._outdated:
+            raise self._outdated
 
     def tick(self) -> None:
         """One pass with the newest configuration; what goes wrong in it is logged."""
@@ -327,11 +341,24 @@ class Daemon:
         try:
             self._app.settings = self._reloaded or self._app.settings
             if not self._stop.is_set():
+                self._check_schema()
                 self._pass()
+        except DatabaseTooNew as error:
+            _tell_switch(self._app, ping.FAILED, str(error))
+            self._outdated = error
+            self._ticker.shutdown(wait=False)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next pass may do better
             _log(f"no whole pass this time, the next one is in {TICK}", error)
         finally:
             self._idle.set()
+
+    def _check_schema(self) -> None:
+        found = opened_revision(self._app.engine)
+        if found != self._schema:
+            raise DatabaseTooNew(
+                f"another breakeven brought the book from schema {self._schema} to {found}: this"
+                " daemon ends, start that one"
+            )
 
     def read_again(self) -> None:
         """Read the whole configuration; the next pass uses it, unless there is an error in it."""

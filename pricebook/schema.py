@@ -92,11 +92,21 @@ def revision(engine: Engine) -> str | None:
         return _revision(connection)
 
 
+def opened_revision(engine: Engine) -> str | None:
+    """The same of a book that was opened, at the cost of one question."""
+    with reading(engine) as connection:
+        return _noted_revision(connection)
+
+
+def _noted_revision(connection: Connection) -> str | None:
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
 def _revision(connection: Connection) -> str | None:
     tables = inspect(connection).get_table_names()
     if "alembic_version" in tables:
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        return None if found is None else str(found)
+        return _noted_revision(connection)
     if tables:
         raise errors.DatabaseError(
             f"{_shown(connection.engine)} is a database of another program (table {tables[0]});"

@@ -682,6 +682,20 @@ class TestProcess:
             it.wait_for(lambda: it.count(Run) == 3)
             assert 0 == it.stop(signal.SIGTERM)
 
+    def test_a_book_of_a_newer_schema_ends_it(
+        self, around: World, tmp_path: Path, book_url: str
+    ) -> None:
+        """Rather than fail at every tick unseen: a supervisor starts the upgraded program."""
+        file = configure(around, tmp_path, book_url)
+        with running(file, book_url) as it:
+            it.wait_for(lambda: it.count(Run) == 2)
+            with it.engine.begin() as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+            assert 1 == it.process.wait(20)
+            assert "brought the book from schema" in it.said
+            assert "to 9999: this daemon ends" in it.said
+            assert "Traceback" not in it.said
+
     @on_postgres
     def test_a_database_that_is_away_for_a_while(
         self, around: World, tmp_path: Path, book_url: str
