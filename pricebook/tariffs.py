@@ -17,7 +17,6 @@ Tariff: TypeAlias = tuple[str, ...]
 Key: TypeAlias = tuple[str, Tariff]
 """A series: product and tariff. A bare tuple, as a list has a million of them."""
 
-
 Kept = TypeVar("Kept", str, Tariff)
 
 
@@ -36,12 +35,14 @@ def series_of_key(key: Key) -> Series:
 
 def made_products(connection: Connection, wanted: Iterable[str]) -> dict[str, int]:
     """The numbers of products by name; the unknown ones are made."""
-    return _made(connection, wanted, product_ids, _NAME, lambda product: {"product": product})
+    return _made(
+        connection, wanted, product_ids, _MAKE_PRODUCT, lambda product: {"product": product}
+    )
 
 
 def made_tariffs(connection: Connection, wanted: Iterable[Tariff]) -> dict[Tariff, int]:
     """The numbers of tariffs; the unknown ones are made."""
-    return _made(connection, wanted, _tariff_ids, _MAKE, _named)
+    return _made(connection, wanted, _tariff_ids, _MAKE_TARIFF, _named)
 
 
 def _made(
@@ -70,8 +71,8 @@ def _named(tariff: Tariff) -> dict[str, str]:
     return dict(zip(TARIFF, tariff, strict=True))
 
 
-_NAME = text("INSERT INTO product_name (product) VALUES (:product) ON CONFLICT DO NOTHING")
-_MAKE = text(
+_MAKE_PRODUCT = text("INSERT INTO product_name (product) VALUES (:product) ON CONFLICT DO NOTHING")
+_MAKE_TARIFF = text(
     f"INSERT INTO tariff ({', '.join(TARIFF)}) VALUES (:{', :'.join(TARIFF)})"  # noqa: S608 - names
     " ON CONFLICT DO NOTHING"
 )
