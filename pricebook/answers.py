@@ -8,7 +8,7 @@ the indexes were chosen by stand in docs/scale.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -82,12 +82,25 @@ def history(
     until: datetime | None = None,
 ) -> list[Price]:
     """Every row of the matching series, oldest first: changes, withdrawals, announcements."""
+    question, values = _changes(asked, where, since, until)
+    return [_price(row) for row in question.rows(asked, **values)]
+
+
+def each_change(asked: Asked, since: datetime | None, until: datetime | None) -> Iterator[Price]:
+    """The same of every series, one by one: there may be more than memory holds."""
+    question, values = _changes(asked, Filter(), since, until)
+    return map(_price, question.stream(asked, **values))
+
+
+def _changes(
+    asked: Asked, where: Filter, since: datetime | None, until: datetime | None
+) -> tuple[Question, dict[str, Any]]:
     conditions, values = where.conditions(asked)
     if since:
         conditions, values["since"] = (*conditions, "price.valid_from >= :since"), since
     if until:
         conditions, values["until"] = (*conditions, "price.valid_from < :until"), until
-    return [_price(row) for row in _past(conditions).rows(asked, **values)]
+    return _past(conditions), values
 
 
 def facts_of(asked: Asked, seller: str, product: str) -> dict[str, Any] | None:

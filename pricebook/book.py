@@ -10,6 +10,7 @@ from pricebook.accepted import announced, latest, latest_elsewhere
 from pricebook.answers import (
     LOOKED,
     as_of,
+    each_change,
     facts_of,
     history,
     latest_of,
@@ -43,6 +44,7 @@ __all__ = [
     "announced",
     "as_of",
     "backfill",
+    "each_change",
     "facts_of",
     "history",
     "latest",

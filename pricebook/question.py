@@ -11,6 +11,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -27,6 +28,8 @@ Asked: TypeAlias = "Connection | sqlite3.Connection"
 INSTANT = timedelta(seconds=1)
 """The book keeps whole seconds."""
 
+_AT_ONCE = 5000
+"""Rows that PostgreSQL sends at a time, of those that are streamed."""
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 _ONE_OF = re.compile(r"= ANY\(:(\w+)\)")
 
@@ -49,7 +52,7 @@ class Question:
         return list(self.each(asked, **values))
 
     def each(self, asked: Asked, **values: Any) -> Iterator[tuple[Any, ...]]:
-        """The same row by row, for an answer that is too long to be held whole."""
+        """The same row by row; PostgreSQL's driver holds them all, though without their objects."""
         if isinstance(asked, sqlite3.Connection):
             yield from asked.execute(self._sqlite, _for_sqlite(values))
             return
@@ -58,12 +61,31 @@ class Question:
         else:
             sql, given = self._sqlite, _for_sqlite(values)
         driver: Any = asked.connection.driver_connection
-        try:
+        with _as_sqlalchemy(asked, sql, given):
             yield from driver.execute(sql, given)
-        except asked.dialect.loaded_dbapi.Error as error:
-            from sqlalchemy.exc import DBAPIError
 
-            raise DBAPIError(sql, given, error) from error
+    def stream(self, asked: Asked, **values: Any) -> Iterator[tuple[Any, ...]]:
+        """The same row by row, of which nobody holds all: for the answer that is the whole book."""
+        if isinstance(asked, sqlite3.Connection) or not is_postgres(asked):
+            yield from self.each(asked, **values)
+            return
+        driver: Any = asked.connection.driver_connection
+        sql, given = self._postgres, _for_postgres(values)
+        # A cursor with a name is one of the server's.
+        with _as_sqlalchemy(asked, sql, given), driver.cursor("stream") as cursor:
+            cursor.itersize = _AT_ONCE
+            yield from cursor.execute(sql, given)
+
+
+@contextmanager
+def _as_sqlalchemy(asked: Connection, sql: str, given: dict[str, Any]) -> Iterator[None]:
+    """Errors of the driver as SQLAlchemy would raise them."""
+    try:
+        yield
+    except asked.dialect.loaded_dbapi.Error as error:
+        from sqlalchemy.exc import DBAPIError
+
+        raise DBAPIError(sql, given, error) from error
 
 
 def is_postgres(asked: Asked) -> bool:

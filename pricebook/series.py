@@ -105,6 +105,12 @@ def product_ids(asked: Asked, products: Iterable[str]) -> dict[str, int]:
     return dict(_PRODUCT_NUMBERS.rows(asked, products=[*dict.fromkeys(products)]))
 
 
+def used_qualifiers(asked: Asked) -> set[str]:
+    """The names of all qualifiers that series of the book have."""
+    tariffs = (_any_of(*row) for row in _TARIFFS.rows(asked))
+    return {name for tariff in tariffs for name, _ in tariff.qualifiers}
+
+
 def tariff_id(asked: Asked, tariff: Sequence[str]) -> int | None:
     """The number of the tariff with these values of `TARIFF`, None when the book has no such."""
     rows = _TARIFF_NUMBER.rows(asked, **dict(zip(TARIFF, tariff, strict=True)))
@@ -170,6 +176,7 @@ _NUMBERS = Question(
 """On PostgreSQL: the numbers of many, and their places in the lists."""
 _SAME_TARIFF = " AND ".join(f"{name} = :{name}" for name in TARIFF)
 _TARIFF_NUMBER = Question(f"SELECT id FROM tariff WHERE {_SAME_TARIFF}")  # noqa: S608
+_TARIFFS = Question(f"SELECT {', '.join(TARIFF)} FROM tariff")  # noqa: S608
 _ALIKE = Question(
     "SELECT id FROM product_name WHERE lower(product) LIKE lower(:pattern) ESCAPE '/'"
 )

@@ -7,7 +7,7 @@ import csv
 import difflib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -83,9 +83,8 @@ def read(text: str, until: datetime) -> Statements:
     )
 
 
-def columns_of(prices: Iterable[Price]) -> tuple[str, ...]:
-    """The columns of a file with these prices: no qualifier that none of them has."""
-    used = {name for price in prices for name, _ in price.series.qualifiers}
+def columns_of(used: Collection[str]) -> tuple[str, ...]:
+    """The columns of a file of prices that have no other qualifiers than these."""
     return (*COLUMNS[:5], *(name for name in QUALIFIERS if name in used), *COLUMNS[5:])
 
 

@@ -71,6 +71,7 @@ QUESTIONS: dict[str, Callable[[Asked, datetime], Any]] = {
         answers.history(asked, Filter(seller="openai"), noon + DAY, noon + 9 * DAY)
     ),
     "history of everything": lambda asked, noon: _all(answers.history(asked, Filter())),
+    "each change": lambda asked, noon: _all(answers.each_change(asked, None, noon + 9 * DAY)),
     "as of": lambda asked, noon: _all(answers.as_of(asked, noon + 3 * DAY)),
     "as known": lambda asked, noon: _all(answers.as_of(asked, noon + 3 * DAY, noon + DAY)),
     "a part of a name": lambda asked, noon: _all(
