@@ -45,6 +45,12 @@ class App:
             self.opened = open_book(self.settings.database_url)
         return self.opened
 
+    def close(self) -> None:
+        """Let go of the book; what asks again opens it anew."""
+        if self.opened is not None:
+            self.opened.dispose()
+            self.opened = None
+
     @contextmanager
     def asking(self) -> Iterator[Asked]:
         """A connection for questions about prices, which need the book no more open than it is."""

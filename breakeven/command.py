@@ -102,19 +102,16 @@ class Context:
         return self._read(Settings.read)
 
     def app(self) -> App:
-        """The open book with its settings, made where there is none; closed with the command, so
-        that a SQLite file holds all that was written, and may be copied."""
+        """The open book with its settings, made where there is none."""
         from breakeven.app import App
 
-        app = App.open(self.settings())
-        click.get_current_context().find_root().call_on_close(app.engine.dispose)
-        return app
+        return _closed_with_the_command(App.open(self.settings()))
 
     def asked(self) -> App:
         """The same for commands that only ask: where there is no book, an empty one answers."""
         from breakeven.app import App
 
-        return App(_to_ask(self.settings()))
+        return _closed_with_the_command(App(_to_ask(self.settings())))
 
     def book_settings(self) -> BookSettings:
         """The part of the settings that questions about prices need."""
@@ -161,6 +158,12 @@ class Sources(OneByDefault):
     """`sources NAME` is `sources list NAME`."""
 
     default = "list"
+
+
+def _closed_with_the_command(app: App) -> App:
+    # So that a SQLite file holds all that was written, and may be copied.
+    click.get_current_context().find_root().call_on_close(app.close)
+    return app
 
 
 def _to_ask(settings: Part) -> Part:

@@ -45,13 +45,16 @@ def _file_of_today(url: str) -> sqlite3.Connection | None:
     file = sqlite_file(url)
     if file is None or not file.is_file():
         return None
+    # Not only for reading, as far as the user may write: else the last to leave couldn't take the
+    # log along, and the book would no longer be one file.
     connection = sqlite3.connect(
-        f"{file.resolve().as_uri()}?mode=ro",
+        f"{file.resolve().as_uri()}?mode=rw",
         uri=True,
         timeout=_PATIENCE_SECONDS,
         isolation_level=None,
     )
     try:
+        connection.execute("PRAGMA query_only = ON")
         connection.execute("BEGIN")
         revisions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     except sqlite3.Error:

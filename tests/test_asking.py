@@ -22,7 +22,7 @@ from pricebook.past import past
 from pricebook.question import Asked, Question, instant
 from pricebook.quote import Price, Quote, Series
 from pricebook.runs import Fetched, note_fetch, note_run
-from pricebook.schema import reading
+from pricebook.schema import open_book, reading
 from pricebook.series import Filter, series_ids
 from pricebook.writer import Look, note_facts, record
 
@@ -168,6 +168,16 @@ def test_one_state_of_the_book_is_seen(sqlite_book: Engine, noon: datetime) -> N
         assert before == answers.latest_of(asked, range(9))
     with asking(str(sqlite_book.url)) as asked:
         assert Decimal(7) in answers.latest_of(asked, range(9)).values()
+
+
+def test_a_question_leaves_one_file(tmp_path: Path) -> None:
+    """The log that SQLite keeps meanwhile goes with the last one who asks."""
+    url = f"sqlite:///{tmp_path}/book.db"
+    open_book(url).dispose()
+    with asking(url) as asked:
+        assert answers.latest_of(asked, [1]) == {}
+
+    assert ["book.db"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_nothing_can_be_written_through_it(sqlite_book: Engine, noon: datetime) -> None:

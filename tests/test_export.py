@@ -142,6 +142,13 @@ def test_json_has_every_row_of_the_book(folder: Path) -> None:
     )
 
 
+def test_a_command_that_asks_leaves_one_file(folder: Path) -> None:
+    """The log that SQLite keeps meanwhile goes with the command."""
+    breakeven("export")
+
+    assert ["breakeven.db"] == [path.name for path in folder.iterdir()]
+
+
 def test_what_is_only_announced_is_counted(folder: Path) -> None:
     """A price that has not begun is no history; stderr says how many there are."""
     engine = open_book("sqlite:///breakeven.db")
