@@ -1,7 +1,7 @@
 """Whatever an event holds, both channels can send it and nothing in it does harm."""
 
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from html.parser import HTMLParser
 
@@ -107,6 +107,20 @@ class Tags(HTMLParser):
         """Collect one element."""
         self.names.add(tag)
         self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+
+
+def test_an_encoded_word_in_a_name_is_told_as_it_stands() -> None:
+    """It isn't decoded: a line's end in it would begin another header."""
+    event = Event(
+        "id",
+        "=?utf-8?q?=0d=0aBcc:_victim@example.com?=",
+        "fired",
+        "firing",
+        datetime(2026, 9, 1, tzinfo=UTC),
+    )
+    mail = email.render(told(event, repeat=False), "alerts@example.com", ["a@example.com"])
+
+    assert mail["Subject"] == "[breakeven] = ?utf-8?q?=0d=0aBcc:_victim@example.com?="
 
 
 @settings(max_examples=60, deadline=None)

@@ -120,7 +120,7 @@ def render(notice: Notice, sender: str, to: Sequence[str]) -> EmailMessage:
     message["In-Reply-To"] = message["References"] = thread
     message["Auto-Submitted"] = "auto-generated"
     message["List-Id"] = f"breakeven alerts <alerts.breakeven.{domain}>"
-    message["X-Breakeven-Event"] = wording.clean(notice.id, _SUBJECT)
+    message["X-Breakeven-Event"] = _header(notice.id)
     message.set_content(text(notice), cte="quoted-printable")
     charts = dict(_charts(notice, domain))
     message.add_alternative(_html(notice, charts), subtype="html", cte="quoted-printable")
@@ -272,7 +272,7 @@ def _conversation(notice: Notice, domain: str) -> tuple[str, str]:
     """The id that all messages of a thread refer to, and their subject."""
     root, _, subject = notice.thread.partition(" ")
     if _ROOT.fullmatch(root) and subject:
-        return root, wording.clean(subject, _SUBJECT)
+        return root, _header(subject)
     episodes = dict.fromkeys(episode(event) for event in notice.events)
     key = _digest(*(part for one in episodes for part in one))
     if len(episodes) > 1:
@@ -281,7 +281,13 @@ def _conversation(notice: Notice, domain: str) -> tuple[str, str]:
     else:
         event = notice.stories[0].event
         words = ": ".join(filter(None, (event.rule, event.workload)))
-    return f"<{key}.episode@{domain}>", wording.clean(f"[breakeven] {_line(words)}", _SUBJECT)
+    return f"<{key}.episode@{domain}>", _header(f"[breakeven] {_line(words)}")
+
+
+def _header(text: str) -> str:
+    # Python decodes an encoded word in it, line ends and all, and before 3.11.10 and 3.12.5 it
+    # writes those as they are: what follows would be a header of its own.
+    return wording.clean(text, _SUBJECT).replace("=?", "= ?")
 
 
 def _digest(*parts: str) -> str:
