@@ -356,8 +356,8 @@ class Daemon:
         found = opened_revision(self._app.engine)
         if found != self._schema:
             raise DatabaseTooNew(
-                f"another breakeven brought the book from schema {self._schema} to {found}: this"
-                " daemon ends, start that one"
+                f"the book has schema {found} now, this daemon began with {self._schema}: a"
+                " breakeven of another version opened it; start the daemon again with that one"
             )
 
     def read_again(self) -> None:

@@ -70,7 +70,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def loading(engine: Engine) -> Iterator[Connection]:
     """A transaction for a whole price list, in which SQLite doesn't look up what each of a million
-    rows refers to: its writer names only what it made or found in this very transaction."""
+    rows refers to: whoever writes in it names only what was made or found in this transaction."""
     with engine.connect() as connection, _unchecked(connection), connection.begin():
         yield connection
 

@@ -692,8 +692,8 @@ class TestProcess:
             with it.engine.begin() as connection:
                 connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
             assert 1 == it.process.wait(20)
-            assert "brought the book from schema" in it.said
-            assert "to 9999: this daemon ends" in it.said
+            assert "Error: the book has schema 9999 now, this daemon began with 00" in it.said
+            assert "start the daemon again" in it.said
             assert "Traceback" not in it.said
 
     @on_postgres
